@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Security parameters (RFC 9622 §6.3): who we are, whom we trust, what we allow.
+ *
+ * Safe by default: `enn_security_new()` unchanged validates the peer against the
+ * system's trust store and allows only algorithms that RFC 9325 recommends.
+ *
+ * A parameter object is reference-counted and becomes immutable when the first
+ * engine is made from it; setters then answer ENN_E_STATE (copy it to
+ * change it). It may be shared by all engines of one thread.
+ */
+#ifndef ENNEAD_SECURITY_H
+#define ENNEAD_SECURITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "env.h"
+#include "error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct enn_security;
+struct enn_credential;
+struct enn_session_store;
+
+enum enn_security_parameter {
+#define ENN_SECURITY_PARAMETER(id, name, type, def, doc) ENN_SECURITY_##id,
+#include "security.def"
+#undef ENN_SECURITY_PARAMETER
+	ENN_SECURITY_PARAMETER_COUNT
+};
+
+ENN_API struct enn_security *enn_security_new(void); /* NULL: out of memory */
+/* A deep, mutable copy; credentials, trust and store are shared by reference. */
+ENN_API struct enn_security *enn_security_copy(const struct enn_security *security);
+ENN_API struct enn_security *enn_security_ref(struct enn_security *security);
+ENN_API void enn_security_free(struct enn_security *security); /* drops one reference */
+
+/* Typed setters. Errors: ENN_E_ARGUMENT (wrong type or out of range), ENN_E_STATE. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_bool(struct enn_security *security,
+							     enum enn_security_parameter id,
+							     bool value);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_u64(struct enn_security *security,
+							    enum enn_security_parameter id,
+							    uint64_t value);
+/* *error (may be NULL) names the position and the nearest valid name. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_list(struct enn_security *security,
+							     enum enn_security_parameter id,
+							     const char *names,
+							     struct enn_error *error);
+/* By name and text, for command lines and files: "true", "42", "X25519:P-256". */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_parse(struct enn_security *security,
+							  const char *name, const char *value,
+							  struct enn_error *error);
+ENN_API bool enn_security_get_bool(const struct enn_security *security,
+				   enum enn_security_parameter id);
+ENN_API uint64_t enn_security_get_u64(const struct enn_security *security,
+				      enum enn_security_parameter id);
+/* Name, documentation and default of a parameter, static text; NULL past the end. */
+ENN_API const char *enn_security_parameter_name(enum enn_security_parameter id);
+ENN_API const char *enn_security_parameter_doc(enum enn_security_parameter id);
+ENN_API const char *enn_security_parameter_default(enum enn_security_parameter id);
+
+/* Application protocols in order of preference, by the bytes of their ALPN ids (RFC 7301).
+ * The server's order decides. A client that offers and a server that has
+ * a list but shares none end with no_application_protocol. 1 to 255 bytes each. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_alpn(struct enn_security *security,
+							     const uint8_t *id, size_t len);
+
+/* ---- whom we trust ---------------------------------------------------------------- */
+
+/* Adds trust anchors (PEM, one or more certificates). With anchors of its own an object no
+ * longer uses the system's, unless systemTrust was set to true explicitly.
+ * Errors: ENN_E_PARSE with *error naming the certificate, ENN_E_NOT_FOUND, ENN_E_STATE. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_trust_pem(struct enn_security *security,
+							      const char *pem, size_t len,
+							      struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_trust_file(struct enn_security *security,
+							       const char *path,
+							       struct enn_error *error);
+/* Adds certificate revocation lists (PEM) and requires one for each issuer below the root. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_crl_pem(struct enn_security *security,
+							    const char *pem, size_t len,
+							    struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_crl_file(struct enn_security *security,
+							     const char *path,
+							     struct enn_error *error);
+
+/* ---- who we are --------------------------------------------------------------------- */
+
+enum enn_psk_hash { ENN_PSK_SHA256 = 1, ENN_PSK_SHA384 = 2 };
+
+/* A certificate chain (leaf first) with its private key, both PEM; encrypted keys are refused.
+ * The key must fit the leaf. Errors: ENN_E_PARSE, ENN_E_CRYPTO (key and certificate differ),
+ * ENN_E_MEMORY, ENN_E_NOT_FOUND. */
+ENN_API ENN_MUST_CHECK enum enn_status
+enn_credential_x509_pem(const char *chain, size_t chain_len, const char *key, size_t key_len,
+			struct enn_credential **out, struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_file(const char *chain_path,
+								const char *key_path,
+								struct enn_credential **out,
+								struct enn_error *error);
+/* A chain whose key lives elsewhere: signatures are asked for with ENN_EVENT_WANT_IDENTITY. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_external(const char *chain,
+								    size_t chain_len,
+								    struct enn_credential **out,
+								    struct enn_error *error);
+/* An external pre-shared key (RFC 8446 §4.2.11): identity 1 to 65535 bytes, key at least 16 bytes
+ * of full entropy (RFC 9257: not a password). Copied; wiped on free. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk(const uint8_t *identity,
+							  size_t identity_len, const uint8_t *key,
+							  size_t key_len, enum enn_psk_hash hash,
+							  struct enn_credential **out);
+ENN_API void enn_credential_free(struct enn_credential *credential); /* drops one reference */
+
+/* Takes a reference. Several x509 credentials: the first whose key fits the peer's signature
+ * algorithms, and on a server whose names fit the SNI, is used. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_credential(struct enn_security *security,
+								   struct enn_credential *credential);
+/* Ask for PSKs of unknown identities with ENN_EVENT_WANT_PSK (server). */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_ask_psk(struct enn_security *security, bool on);
+
+/* ---- sessions -------------------------------------------------------------------------- */
+
+/* Where sessions (client) and single-use records of early data (server) live. The in-memory store
+ * is bounded, drops the least recently used entry, and honours expiry. An object without
+ * a store gets one of maxCachedSessions entries of its own. Takes a reference. */
+ENN_API struct enn_session_store *enn_session_store_new(size_t max_entries);
+ENN_API void enn_session_store_free(struct enn_session_store *store);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_session_store(struct enn_security *security,
+								      struct enn_session_store *store);
+/* Remembers and takes sessions by a key of the caller's (peer name and port, say). take removes the
+ * entry: tickets are for one use (RFC 8446 §C.4). Times are UNIX nanoseconds.
+ * take: *len in: room, out: length; ENN_E_NOT_FOUND, ENN_E_SPACE (entry kept). */
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_put(struct enn_session_store *store,
+							     const uint8_t *key, size_t key_len,
+							     const uint8_t *value, size_t value_len,
+							     int64_t expires);
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_take(struct enn_session_store *store,
+							      const uint8_t *key, size_t key_len,
+							      int64_t wall_now, uint8_t *value,
+							      size_t *value_len);
+/* Adds the key if it is absent: ENN_OK, or ENN_E_STATE if it is there already. The single-use
+ * record of RFC 8446 §8.1. ENN_E_LIMIT if it could be remembered only by forgetting a
+ * key that has not expired: the caller must then act as if it had been present. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_claim(struct enn_session_store *store,
+							       const uint8_t *key, size_t key_len,
+							       int64_t wall_now, int64_t expires);
+ENN_API size_t enn_session_store_count(const struct enn_session_store *store);
+
+/* Replaces the key that seals tickets (64 bytes: 16 name, 48 key material). Earlier keys still open
+ * tickets until `lifetime` has passed. Without a call, a random key is made and rotated by
+ * the lifetime. Legal at any time: the one thing about the object that stays mutable. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_ticket_key(struct enn_security *security,
+							       const uint8_t *key, size_t len,
+							       int64_t wall_now);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of algorithms.
+ */
+#include "crypto/alg.h"
+
+#include "base/compiler.h"
+
+/* seal_limit: RFC 8446 §5.5 allows 2^24.5 full records for AES-GCM; with ChaCha20-Poly1305 the
+ * sequence number wraps first. open_failure_limit: RFC 9147 §4.5.3 (2^36 for all of them) is the
+ * strictest of its readers. */
+static const struct enn_aead_alg aeads[ENN_AEAD_COUNT] = {
+	[ENN_AEAD_AES_128_GCM] = {.id = ENN_AEAD_AES_128_GCM,
+				  .name = "AEAD_AES_128_GCM",
+				  .key_len = 16,
+				  .nonce_len = 12,
+				  .tag_len = 16,
+				  .esp_transform = 20,
+				  .tcpcrypt = 0x0001,
+				  .srtp_profile = 0x0007,
+				  .seal_limit = UINT64_C(23726566),
+				  .open_failure_limit = UINT64_C(1) << 36},
+	[ENN_AEAD_AES_256_GCM] = {.id = ENN_AEAD_AES_256_GCM,
+				  .name = "AEAD_AES_256_GCM",
+				  .key_len = 32,
+				  .nonce_len = 12,
+				  .tag_len = 16,
+				  .esp_transform = 20,
+				  .tcpcrypt = 0x0002,
+				  .srtp_profile = 0x0008,
+				  .seal_limit = UINT64_C(23726566),
+				  .open_failure_limit = UINT64_C(1) << 36},
+	[ENN_AEAD_CHACHA20_POLY1305] = {.id = ENN_AEAD_CHACHA20_POLY1305,
+					.name = "AEAD_CHACHA20_POLY1305",
+					.key_len = 32,
+					.nonce_len = 12,
+					.tag_len = 16,
+					.esp_transform = 28,
+					.tcpcrypt = 0x0010,
+					.srtp_profile = 0,
+					.seal_limit = UINT64_MAX,
+					.open_failure_limit = UINT64_C(1) << 36},
+};
+
+static const struct enn_hash_alg hashes[ENN_HASH_COUNT] = {
+	[ENN_HASH_SHA256] = {ENN_HASH_SHA256, "SHA-256", 32, 64},
+	[ENN_HASH_SHA384] = {ENN_HASH_SHA384, "SHA-384", 48, 128},
+	[ENN_HASH_SHA512] = {ENN_HASH_SHA512, "SHA-512", 64, 128},
+};
+
+/* tls_group: RFC 8446 §4.2.7. ike_group: RFC 8031 §4, RFC 5903 §3. */
+static const struct enn_kx_alg groups[ENN_KX_COUNT] = {
+	[ENN_KX_X25519] = {ENN_KX_X25519, "X25519", 0x001d, 31, 32, 32},
+	[ENN_KX_P256] = {ENN_KX_P256, "P-256", 0x0017, 19, 65, 32},
+	[ENN_KX_P384] = {ENN_KX_P384, "P-384", 0x0018, 20, 97, 48},
+};
+
+/* RFC 8446 §4.2.3; the level is half the output of the hash, 128 bits for Ed25519. */
+static const struct enn_sig_alg signatures[] = {
+	{0x0403, "ecdsa_secp256r1_sha256", ENN_KEY_P256, ENN_SIG_NONE, ENN_HASH_SHA256, 8},
+	{0x0503, "ecdsa_secp384r1_sha384", ENN_KEY_P384, ENN_SIG_NONE, ENN_HASH_SHA384, 12},
+	{0x0807, "ed25519", ENN_KEY_ED25519, ENN_SIG_NONE, -1, 8},
+	{0x0804, "rsa_pss_rsae_sha256", ENN_KEY_RSA, ENN_SIG_PSS, ENN_HASH_SHA256, 8},
+	{0x0805, "rsa_pss_rsae_sha384", ENN_KEY_RSA, ENN_SIG_PSS, ENN_HASH_SHA384, 12},
+	{0x0806, "rsa_pss_rsae_sha512", ENN_KEY_RSA, ENN_SIG_PSS, ENN_HASH_SHA512, 16},
+	{0x0809, "rsa_pss_pss_sha256", ENN_KEY_RSA_PSS, ENN_SIG_PSS, ENN_HASH_SHA256, 8},
+	{0x080a, "rsa_pss_pss_sha384", ENN_KEY_RSA_PSS, ENN_SIG_PSS, ENN_HASH_SHA384, 12},
+	{0x080b, "rsa_pss_pss_sha512", ENN_KEY_RSA_PSS, ENN_SIG_PSS, ENN_HASH_SHA512, 16},
+	{0x0401, "rsa_pkcs1_sha256", ENN_KEY_RSA, ENN_SIG_PKCS1, ENN_HASH_SHA256, 8},
+	{0x0501, "rsa_pkcs1_sha384", ENN_KEY_RSA, ENN_SIG_PKCS1, ENN_HASH_SHA384, 12},
+	{0x0601, "rsa_pkcs1_sha512", ENN_KEY_RSA, ENN_SIG_PKCS1, ENN_HASH_SHA512, 16},
+};
+
+/* RFC 8446 §B.4 */
+static const struct enn_tls_suite suites[] = {
+	{0x1301, "TLS_AES_128_GCM_SHA256", ENN_AEAD_AES_128_GCM, ENN_HASH_SHA256},
+	{0x1302, "TLS_AES_256_GCM_SHA384", ENN_AEAD_AES_256_GCM, ENN_HASH_SHA384},
+	{0x1303, "TLS_CHACHA20_POLY1305_SHA256", ENN_AEAD_CHACHA20_POLY1305, ENN_HASH_SHA256},
+};
+
+const struct enn_aead_alg *enn_aead_alg(enum enn_aead_id id)
+{
+	return (size_t)id < ENN_ARRAY_LEN(aeads) ? &aeads[id] : NULL;
+}
+
+const struct enn_hash_alg *enn_hash_alg(enum enn_hash_id id)
+{
+	return (size_t)id < ENN_ARRAY_LEN(hashes) ? &hashes[id] : NULL;
+}
+
+const struct enn_kx_alg *enn_kx_alg(enum enn_kx_id id)
+{
+	return (size_t)id < ENN_ARRAY_LEN(groups) ? &groups[id] : NULL;
+}
+
+const struct enn_kx_alg *enn_kx_alg_by_tls(uint16_t group)
+{
+	for (size_t i = 0; i < ENN_ARRAY_LEN(groups); i++) {
+		if (groups[i].tls_group == group) {
+			return &groups[i];
+		}
+	}
+	return NULL;
+}
+
+const struct enn_sig_alg *enn_sig_alg_at(size_t index)
+{
+	return index < ENN_ARRAY_LEN(signatures) ? &signatures[index] : NULL;
+}
+
+const struct enn_sig_alg *enn_sig_alg_by_tls(uint16_t scheme)
+{
+	for (size_t i = 0; i < ENN_ARRAY_LEN(signatures); i++) {
+		if (signatures[i].tls_scheme == scheme) {
+			return &signatures[i];
+		}
+	}
+	return NULL;
+}
+
+const struct enn_tls_suite *enn_tls_suite_at(size_t index)
+{
+	return index < ENN_ARRAY_LEN(suites) ? &suites[index] : NULL;
+}
+
+const struct enn_tls_suite *enn_tls_suite_by_code(uint16_t code)
+{
+	for (size_t i = 0; i < ENN_ARRAY_LEN(suites); i++) {
+		if (suites[i].code == code) {
+			return &suites[i];
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Finding algorithms by the names people write.
+ */
+#include "base/compiler.h"
+#include "crypto/alg.h"
+
+#define NAME_MAX_LEN 48
+
+static const struct alias {
+	enum enn_alg_kind kind;
+	const char *name;
+	uint16_t code;
+} aliases[] = {
+	{ENN_ALG_GROUP, "secp256r1", 0x0017},
+	{ENN_ALG_GROUP, "prime256v1", 0x0017},
+	{ENN_ALG_GROUP, "secp384r1", 0x0018},
+	{ENN_ALG_SUITE, "AES_128_GCM_SHA256", 0x1301},
+	{ENN_ALG_SUITE, "AES_128_GCM", 0x1301},
+	{ENN_ALG_SUITE, "AES_256_GCM_SHA384", 0x1302},
+	{ENN_ALG_SUITE, "AES_256_GCM", 0x1302},
+	{ENN_ALG_SUITE, "CHACHA20_POLY1305_SHA256", 0x1303},
+	{ENN_ALG_SUITE, "CHACHA20_POLY1305", 0x1303},
+	{ENN_ALG_SIGNATURE, "ecdsa_p256_sha256", 0x0403},
+	{ENN_ALG_SIGNATURE, "ecdsa_p384_sha384", 0x0503},
+};
+
+struct row {
+	const char *name; /* NULL past the end */
+	uint16_t code;
+};
+
+/* Row `index` of a kind by its own name. */
+static struct row row_at(enum enn_alg_kind kind, size_t index)
+{
+	static const struct row modes[] = {{"psk_dhe_ke", 1}, {"psk_ke", 0}};
+	const struct enn_tls_suite *suite;
+	const struct enn_sig_alg *sig;
+
+	switch (kind) {
+	case ENN_ALG_SUITE:
+		suite = enn_tls_suite_at(index);
+		return suite == NULL ? (struct row){NULL, 0} : (struct row){suite->name, suite->code};
+	case ENN_ALG_GROUP:
+		if (index < ENN_KX_COUNT) {
+			const struct enn_kx_alg *kx = enn_kx_alg((enum enn_kx_id)index);
+			return (struct row){kx->name, kx->tls_group};
+		}
+		break;
+	case ENN_ALG_SIGNATURE:
+		sig = enn_sig_alg_at(index);
+		return sig == NULL ? (struct row){NULL, 0} : (struct row){sig->name, sig->tls_scheme};
+	case ENN_ALG_PSK_MODE:
+		if (index < ENN_ARRAY_LEN(modes)) {
+			return modes[index];
+		}
+		break;
+	}
+	return (struct row){NULL, 0};
+}
+
+/* Lower case without '-' and '_'. Returns the length; longer names are cut, and so fit nothing. */
+static size_t fold(const char *name, size_t len, char out[NAME_MAX_LEN])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < len && n < NAME_MAX_LEN; i++) {
+		char c = name[i];
+		if (c == '-' || c == '_') {
+			continue;
+		}
+		out[n++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	}
+	return n;
+}
+
+static bool same_name(const char *folded, size_t folded_len, const char *name)
+{
+	char other[NAME_MAX_LEN];
+	size_t n = fold(name, strlen(name), other);
+	return n == folded_len && memcmp(folded, other, n) == 0;
+}
+
+int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len)
+{
+	char folded[NAME_MAX_LEN];
+	size_t n = fold(name, len, folded);
+	struct row row;
+
+	for (size_t i = 0; (row = row_at(kind, i)).name != NULL; i++) {
+		if (same_name(folded, n, row.name)) {
+			return row.code;
+		}
+	}
+	for (size_t i = 0; i < ENN_ARRAY_LEN(aliases); i++) {
+		if (aliases[i].kind == kind && same_name(folded, n, aliases[i].name)) {
+			return aliases[i].code;
+		}
+	}
+	return -1;
+}
+
+/* Levenshtein's distance, one row at a time. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	size_t row[NAME_MAX_LEN + 1];
+
+	for (size_t j = 0; j <= b_len; j++) {
+		row[j] = j;
+	}
+	for (size_t i = 1; i <= a_len; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= b_len; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+			diagonal = row[j];
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			row[j] = best;
+		}
+	}
+	return row[b_len];
+}
+
+static size_t name_distance(const char *folded, size_t folded_len, const char *name)
+{
+	char other[NAME_MAX_LEN];
+	size_t n = fold(name, strlen(name), other);
+	return distance(folded, folded_len, other, n);
+}
+
+const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len)
+{
+	char folded[NAME_MAX_LEN];
+	size_t n = fold(name, len, folded);
+	size_t best = SIZE_MAX;
+	const char *nearest = "";
+	struct row row;
+
+	for (size_t i = 0; (row = row_at(kind, i)).name != NULL; i++) {
+		size_t d = name_distance(folded, n, row.name);
+		if (d < best) {
+			best = d;
+			nearest = row.name;
+		}
+	}
+	/* "AES_128_GMC" is nearer to an alias than to the full name: an alias of the kind counts too. */
+	for (size_t i = 0; i < ENN_ARRAY_LEN(aliases); i++) {
+		size_t d = aliases[i].kind == kind ? name_distance(folded, n, aliases[i].name) : best;
+		if (d < best) {
+			best = d;
+			nearest = aliases[i].name;
+		}
+	}
+	return nearest;
+}

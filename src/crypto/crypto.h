@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cryptographic context behind enn_crypto_new: back ends and prefetched
+ * libcrypto objects. Private to src/crypto.
+ */
+#ifndef ENN_CRYPTO_CRYPTO_H
+#define ENN_CRYPTO_CRYPTO_H
+
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+
+#include "crypto/alg.h"
+#include "ennead/env.h"
+
+struct IMB_MGR;
+
+struct enn_crypto {
+	struct IMB_MGR *mb; /* NULL: libcrypto only */
+	EVP_CIPHER *cipher[ENN_AEAD_COUNT];
+	EVP_MD *md[ENN_HASH_COUNT];
+	EVP_PKEY_CTX *keygen;           /* X25519, initialised for key generation, reused */
+	EVP_PKEY *x25519_peer;          /* its public key is replaced for each derivation */
+	EC_GROUP *group[ENN_KX_COUNT];  /* P-256 and P-384; NULL for X25519 */
+	BN_CTX *bn;                     /* scratch of the two */
+	char description[160];
+};
+
+/* aead_ipsec_mb.c, if the build has it: sets crypto->mb. ENN_E_UNSUPPORTED: this CPU or this library is not
+ * fit for it. `any` accepts instruction sets on which libcrypto would be the better choice. */
+enum enn_status enn_ipsec_mb_open(struct enn_crypto *crypto, bool any);
+void enn_ipsec_mb_close(struct enn_crypto *crypto);
+/* "ipsec-mb 1.3.0 (AVX512)" */
+void enn_ipsec_mb_describe(const struct enn_crypto *crypto, char *out, size_t cap);
+
+#endif

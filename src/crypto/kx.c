@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ephemeral key exchange through libcrypto.
+ */
+#include "crypto/kx.h"
+
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+
+#include "base/compiler.h"
+#include "crypto/crypto.h"
+
+struct enn_kx_key {
+	const struct enn_env *env;
+	const struct enn_kx_alg *alg;
+	EVP_PKEY *pkey;                       /* X25519 */
+	uint8_t scalar[ENN_MAX_KX_SECRET];    /* P-256, P-384: big endian */
+};
+
+/* ---- X25519 ------------------------------------------------------------------------------- */
+
+static enum enn_status x25519_generate(const struct enn_env *env, EVP_PKEY **out,
+				       uint8_t *public_key)
+{
+	EVP_PKEY *pkey = NULL;
+	size_t len = 32;
+
+	if (env->random == NULL) {
+		if (EVP_PKEY_generate(env->crypto->keygen, &pkey) != 1) {
+			return ENN_E_CRYPTO;
+		}
+	} else {
+		uint8_t seed[32];
+		ENN_TRY(enn_random(env, seed, sizeof(seed)));
+		pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, seed, sizeof(seed));
+		enn_wipe(seed, sizeof(seed));
+	}
+	if (pkey == NULL || EVP_PKEY_get_raw_public_key(pkey, public_key, &len) != 1) {
+		EVP_PKEY_free(pkey);
+		return ENN_E_CRYPTO;
+	}
+	*out = pkey;
+	return ENN_OK;
+}
+
+static enum enn_status x25519_derive(const struct enn_crypto *crypto, EVP_PKEY *own,
+				     const uint8_t *peer, uint8_t *secret)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(own, NULL);
+	size_t len = 32;
+	/* libcrypto refuses the all-zero secret itself (RFC 7748 §6.1). */
+	bool ok = ctx != NULL && EVP_PKEY_set1_encoded_public_key(crypto->x25519_peer, peer, 32) == 1 &&
+		  EVP_PKEY_derive_init(ctx) == 1 &&
+		  EVP_PKEY_derive_set_peer_ex(ctx, crypto->x25519_peer, 0) == 1 &&
+		  EVP_PKEY_derive(ctx, secret, &len) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	return ok ? ENN_OK : ENN_E_CRYPTO;
+}
+
+/* ---- P-256, P-384 ------------------------------------------------------------------------- */
+
+static enum enn_status draw_scalar(const struct enn_env *env, const EC_GROUP *group, BIGNUM *k,
+				   uint8_t *scalar, size_t len)
+{
+	const BIGNUM *order = EC_GROUP_get0_order(group);
+
+	/* Each draw fails with probability below 2^-32; a source that fails so often is broken. */
+	for (int tries = 0; tries < 16; tries++) {
+		ENN_TRY(enn_random(env, scalar, len));
+		if (BN_bin2bn(scalar, (int)len, k) == NULL) {
+			return ENN_E_MEMORY;
+		}
+		if (!BN_is_zero(k) && BN_cmp(k, order) < 0) {
+			return ENN_OK;
+		}
+	}
+	return ENN_E_CRYPTO;
+}
+
+static enum enn_status ec_generate(const struct enn_env *env, const struct enn_kx_alg *alg,
+				   uint8_t *scalar, uint8_t *public_key)
+{
+	const EC_GROUP *group = env->crypto->group[alg->id];
+	BN_CTX *bn = env->crypto->bn;
+	EC_POINT *point = EC_POINT_new(group);
+	enum enn_status status = ENN_E_CRYPTO;
+
+	BN_CTX_start(bn);
+	BIGNUM *k = BN_CTX_get(bn);
+	if (point == NULL || k == NULL) {
+		status = ENN_E_MEMORY;
+	} else {
+		BN_set_flags(k, BN_FLG_CONSTTIME);
+		status = draw_scalar(env, group, k, scalar, alg->secret_len);
+		if (status == ENN_OK &&
+		    (EC_POINT_mul(group, point, k, NULL, NULL, bn) != 1 ||
+		     EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, public_key,
+					alg->public_len, bn) != alg->public_len)) {
+			status = ENN_E_CRYPTO;
+		}
+		BN_clear(k);
+	}
+	BN_CTX_end(bn);
+	EC_POINT_free(point);
+	return status;
+}
+
+/* EC_POINT_oct2point refuses what is not on the curve; the cofactor is 1, so nothing else is left to
+ * check (RFC 8446 §4.2.8.2). */
+static enum enn_status ec_derive(const struct enn_crypto *crypto, const struct enn_kx_alg *alg,
+				 const uint8_t *scalar, const uint8_t *peer, uint8_t *secret)
+{
+	const EC_GROUP *group = crypto->group[alg->id];
+	BN_CTX *bn = crypto->bn;
+	EC_POINT *point = EC_POINT_new(group);
+	EC_POINT *product = EC_POINT_new(group);
+	enum enn_status status = ENN_E_CRYPTO;
+
+	BN_CTX_start(bn);
+	BIGNUM *k = BN_CTX_get(bn);
+	BIGNUM *x = BN_CTX_get(bn);
+	if (point == NULL || product == NULL || x == NULL) {
+		status = ENN_E_MEMORY;
+	} else {
+		BN_set_flags(k, BN_FLG_CONSTTIME);
+		if (BN_bin2bn(scalar, alg->secret_len, k) != NULL &&
+		    EC_POINT_oct2point(group, point, peer, alg->public_len, bn) == 1 &&
+		    EC_POINT_mul(group, product, NULL, point, k, bn) == 1 &&
+		    EC_POINT_get_affine_coordinates(group, product, x, NULL, bn) == 1 &&
+		    BN_bn2binpad(x, secret, alg->secret_len) == alg->secret_len) {
+			status = ENN_OK;
+		}
+		BN_clear(k);
+		BN_clear(x);
+	}
+	BN_CTX_end(bn);
+	EC_POINT_free(point);
+	EC_POINT_clear_free(product);
+	return status;
+}
+
+/* ---- both ---------------------------------------------------------------------------------- */
+
+static enum enn_status fill(struct enn_kx_key *key, uint8_t *public_key)
+{
+	if (key->alg->id == ENN_KX_X25519) {
+		return x25519_generate(key->env, &key->pkey, public_key);
+	}
+	return ec_generate(key->env, key->alg, key->scalar, public_key);
+}
+
+static void empty(struct enn_kx_key *key)
+{
+	EVP_PKEY_free(key->pkey);
+	enn_wipe(key->scalar, sizeof(key->scalar));
+}
+
+enum enn_status enn_kx_generate(const struct enn_env *env, const struct enn_kx_alg *alg,
+				struct enn_kx_key **out, uint8_t *public_key)
+{
+	struct enn_kx_key *key = enn_alloc(env, sizeof(*key));
+
+	*out = NULL;
+	if (key == NULL) {
+		return ENN_E_MEMORY;
+	}
+	key->env = env;
+	key->alg = alg;
+	enum enn_status status = fill(key, public_key);
+	if (status != ENN_OK) {
+		enn_kx_free(key);
+		return status;
+	}
+	*out = key;
+	return ENN_OK;
+}
+
+enum enn_status enn_kx_derive(struct enn_kx_key *key, const uint8_t *peer, size_t peer_len,
+			      uint8_t *secret)
+{
+	const struct enn_kx_alg *alg = key->alg;
+
+	if (peer_len != alg->public_len) {
+		return ENN_E_CRYPTO;
+	}
+	if (alg->id == ENN_KX_X25519) {
+		return x25519_derive(key->env->crypto, key->pkey, peer, secret);
+	}
+	/* RFC 8446 §4.2.8.2: the uncompressed form only. */
+	if (peer[0] != 0x04) {
+		return ENN_E_CRYPTO;
+	}
+	return ec_derive(key->env->crypto, alg, key->scalar, peer, secret);
+}
+
+enum enn_status enn_kx_respond(const struct enn_env *env, const struct enn_kx_alg *alg,
+			       const uint8_t *peer, size_t peer_len, uint8_t *public_key,
+			       uint8_t *secret)
+{
+	struct enn_kx_key key = {.env = env, .alg = alg};
+	enum enn_status status = fill(&key, public_key);
+
+	if (status == ENN_OK) {
+		status = enn_kx_derive(&key, peer, peer_len, secret);
+	}
+	empty(&key);
+	return status;
+}
+
+const struct enn_kx_alg *enn_kx_key_alg(const struct enn_kx_key *key)
+{
+	return key->alg;
+}
+
+void enn_kx_free(struct enn_kx_key *key)
+{
+	if (key != NULL) {
+		const struct enn_env *env = key->env;
+		empty(key);
+		enn_free_secret(env, key, sizeof(*key));
+	}
+}

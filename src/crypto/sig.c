@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Signing and verifying. What is signed is hashed here (hash.h), so that libcrypto is asked only for
+ * the public-key operation, on a context that stays set up.
+ */
+#include "crypto/sig.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+
+#include "base/compiler.h"
+#include "crypto/crypto.h"
+#include "crypto/hash.h"
+#include "crypto/sig_key.h"
+
+typedef int (*init_fn)(EVP_PKEY_CTX *ctx);
+
+static bool set_padding(EVP_PKEY_CTX *ctx, const struct enn_sig_alg *alg, const EVP_MD *md)
+{
+	if (alg->padding == ENN_SIG_NONE) {
+		return true;
+	}
+	int mode = alg->padding == ENN_SIG_PSS ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING;
+	if (EVP_PKEY_CTX_set_rsa_padding(ctx, mode) <= 0 ||
+	    EVP_PKEY_CTX_set_signature_md(ctx, md) <= 0) {
+		return false;
+	}
+	return alg->padding != ENN_SIG_PSS ||
+	       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
+}
+
+/* The key's context, set up for this scheme. A key is used either to sign or to verify, so the
+ * scheme alone tells whether it must be set up again. */
+static EVP_PKEY_CTX *context(const struct enn_env *env, struct enn_key *key,
+			     const struct enn_sig_alg *alg, init_fn init)
+{
+	if (key->ctx != NULL && key->ctx_scheme == alg->tls_scheme) {
+		return key->ctx;
+	}
+	if (key->ctx == NULL) {
+		key->ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+	}
+	key->ctx_scheme = 0;
+	if (key->ctx == NULL || init(key->ctx) <= 0 ||
+	    !set_padding(key->ctx, alg, env->crypto->md[alg->hash])) {
+		return NULL;
+	}
+	key->ctx_scheme = alg->tls_scheme;
+	return key->ctx;
+}
+
+static enum enn_status sign_whole(struct enn_key *key, const uint8_t *data, size_t len,
+				  uint8_t *sig, size_t *sig_len)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = md != NULL && EVP_DigestSignInit(md, NULL, NULL, NULL, key->pkey) == 1 &&
+		  EVP_DigestSign(md, sig, sig_len, data, len) == 1;
+	EVP_MD_CTX_free(md);
+	return ok ? ENN_OK : ENN_E_CRYPTO;
+}
+
+static enum enn_status verify_whole(struct enn_key *key, const uint8_t *data, size_t len,
+				    const uint8_t *sig, size_t sig_len)
+{
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = md != NULL && EVP_DigestVerifyInit(md, NULL, NULL, NULL, key->pkey) == 1 &&
+		  EVP_DigestVerify(md, sig, sig_len, data, len) == 1;
+	EVP_MD_CTX_free(md);
+	return ok ? ENN_OK : ENN_E_CRYPTO;
+}
+
+enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *alg,
+			 struct enn_private_key *key, const uint8_t *data, size_t len, uint8_t *sig,
+			 size_t *sig_len)
+{
+	uint8_t digest[ENN_MAX_HASH];
+	enum enn_status status = ENN_E_CRYPTO;
+
+	if (!enn_key_fits(alg, &key->key)) {
+		return ENN_E_CRYPTO;
+	}
+	ERR_set_mark();
+	if (alg->hash < 0) {
+		status = sign_whole(&key->key, data, len, sig, sig_len);
+	} else {
+		const struct enn_hash_alg *hash = enn_hash_alg((enum enn_hash_id)alg->hash);
+		EVP_PKEY_CTX *ctx = context(env, &key->key, alg, EVP_PKEY_sign_init);
+		enn_hash_once(hash, data, len, digest);
+		if (ctx != NULL && EVP_PKEY_sign(ctx, sig, sig_len, digest, hash->len) == 1) {
+			status = ENN_OK;
+		}
+	}
+	ERR_pop_to_mark();
+	return status;
+}
+
+enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *alg,
+			   struct enn_public_key *key, const uint8_t *data, size_t len,
+			   const uint8_t *sig, size_t sig_len)
+{
+	uint8_t digest[ENN_MAX_HASH];
+	enum enn_status status = ENN_E_CRYPTO;
+
+	if (!enn_key_fits(alg, &key->key)) {
+		return ENN_E_CRYPTO;
+	}
+	ERR_set_mark();
+	if (alg->hash < 0) {
+		status = verify_whole(&key->key, data, len, sig, sig_len);
+	} else {
+		const struct enn_hash_alg *hash = enn_hash_alg((enum enn_hash_id)alg->hash);
+		EVP_PKEY_CTX *ctx = context(env, &key->key, alg, EVP_PKEY_verify_init);
+		enn_hash_once(hash, data, len, digest);
+		if (ctx != NULL && EVP_PKEY_verify(ctx, sig, sig_len, digest, hash->len) == 1) {
+			status = ENN_OK;
+		}
+	}
+	ERR_pop_to_mark();
+	return status;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Signatures: ECDSA, Ed25519, RSA-PSS, and RSA PKCS #1 v1.5 inside certificates only.
+ */
+#ifndef ENN_CRYPTO_SIG_H
+#define ENN_CRYPTO_SIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "crypto/alg.h"
+
+struct enn_private_key;
+struct enn_public_key;
+
+/* PEM or DER (PKCS #8, SEC 1, PKCS #1), unencrypted. */
+enum enn_status enn_private_key_parse(const uint8_t *data, size_t len, struct enn_private_key **out,
+				      struct enn_error *error);
+struct enn_private_key *enn_private_key_ref(struct enn_private_key *key);
+void enn_private_key_free(struct enn_private_key *key);
+enum enn_key_type enn_private_key_type(const struct enn_private_key *key);
+/* RSA modulus or curve size in bits. */
+unsigned enn_private_key_bits(const struct enn_private_key *key);
+
+/* True if this kind of key can make (or check) this kind of signature; an RSA key too small for the
+ * hash of a PSS scheme cannot. */
+bool enn_sig_fits_private(const struct enn_sig_alg *alg, const struct enn_private_key *key);
+bool enn_sig_fits_public(const struct enn_sig_alg *alg, const struct enn_public_key *key);
+
+/* *sig_len in: room (at least ENN_MAX_SIGNATURE unless the key is known), out: length. PSS salts have the
+ * length of the hash (RFC 8446 §4.2.3). The crypto context gives prefetched algorithms. */
+enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *alg,
+			 struct enn_private_key *key, const uint8_t *data, size_t len, uint8_t *sig,
+			 size_t *sig_len);
+/* ENN_E_CRYPTO: it does not verify. */
+enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *alg,
+			   struct enn_public_key *key, const uint8_t *data, size_t len,
+			   const uint8_t *sig, size_t sig_len);
+
+/* From a DER SubjectPublicKeyInfo. */
+enum enn_status enn_public_key_parse(const uint8_t *der, size_t len, struct enn_public_key **out);
+void enn_public_key_free(struct enn_public_key *key);
+enum enn_key_type enn_public_key_type(const struct enn_public_key *key);
+unsigned enn_public_key_bits(const struct enn_public_key *key);
+
+#endif

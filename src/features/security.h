@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of enn_security and enn_credential, for the protocols.
+ *
+ * A protocol takes a reference with enn_security_acquire, which freezes the
+ * object, and from then on reads the fields directly.
+ */
+#ifndef ENN_FEATURES_SECURITY_H
+#define ENN_FEATURES_SECURITY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "crypto/alg.h"
+#include "crypto/sig.h"
+#include "crypto/x509.h"
+#include "ennead/security.h"
+#include "features/session_cache.h"
+
+enum enn_credential_type { ENN_CREDENTIAL_X509, ENN_CREDENTIAL_PSK };
+
+struct enn_credential {
+	atomic_uint refs;
+	enum enn_credential_type type;
+	/* X509 */
+	struct enn_chain *chain;
+	struct enn_private_key *key; /* NULL: external, ask with ENN_EVENT_WANT_IDENTITY */
+	/* PSK */
+	uint8_t *identity;
+	size_t identity_len;
+	uint8_t *secret;
+	size_t secret_len;
+	enum enn_hash_id hash;
+};
+
+#define ENN_SECURITY_LIST_MAX 24
+struct enn_code_list {
+	uint16_t code[ENN_SECURITY_LIST_MAX];
+	size_t count;
+};
+
+#define ENN_SECURITY_MAX_CREDENTIALS 32
+#define ENN_SECURITY_MAX_ALPN 16
+
+struct enn_alpn_id {
+	uint8_t len;
+	uint8_t id[255];
+};
+
+struct enn_security {
+	atomic_uint refs;
+	atomic_bool frozen;
+	/* One field per row of security.def, indexed by enum enn_security_parameter: bools and numbers here … */
+	uint64_t value[ENN_SECURITY_PARAMETER_COUNT];
+	/* … and lists here (TLS code points; psk modes are 0 = psk_ke, 1 = psk_dhe_ke). */
+	struct enn_code_list list[ENN_SECURITY_PARAMETER_COUNT];
+	/* ALPN ids, best first; allocated entries. */
+	struct enn_alpn_id *alpn[ENN_SECURITY_MAX_ALPN];
+	size_t alpn_count;
+	struct enn_credential *credential[ENN_SECURITY_MAX_CREDENTIALS];
+	size_t credential_count;
+	/* Whom we trust. own: the anchors and CRLs that were given. trust: what to verify with,
+	 * which is own, or own and the system's; complete once enn_security_trust was called. */
+	struct enn_trust *own;
+	struct enn_trust *trust; /* never NULL */
+	bool trust_complete;
+	bool system_trust_set; /* systemTrust was set explicitly */
+	bool ask_psk;
+	struct enn_session_store *store; /* never NULL once frozen */
+	bool store_given;                /* set by the application: copies share it */
+	struct enn_ticket_keys *tickets; /* never NULL once frozen */
+	bool tickets_given;              /* a key was set by the application: copies get it too */
+};
+
+static inline bool enn_security_flag(const struct enn_security *s, enum enn_security_parameter id)
+{
+	return s->value[id] != 0;
+}
+
+static inline const struct enn_code_list *enn_security_list(const struct enn_security *s,
+							    enum enn_security_parameter id)
+{
+	return &s->list[id];
+}
+
+static inline bool enn_code_list_has(const struct enn_code_list *l, uint16_t code)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		if (l->code[i] == code) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Freezes security (making the session store and ticket keys if there are none) and takes a
+ * reference. Errors: ENN_E_MEMORY, ENN_E_ARGUMENT (the parameters contradict each other). */
+enum enn_status enn_security_acquire(struct enn_security *security, struct enn_error *error);
+
+/* Completes security->trust: loads the system's trust store if the parameters say so. Call it when
+ * a certificate is about to be verified, and only then: loading takes milliseconds, and
+ * a server that asks for no client certificates never needs it. Does its work once; a failure
+ * changes nothing and may be tried again. Errors: ENN_E_MEMORY, ENN_E_SYSTEM, ENN_E_PARSE. */
+enum enn_status enn_security_trust(struct enn_security *security, struct enn_error *error);
+
+/* What trust is built from has changed: it is no longer complete. */
+void enn_security_trust_changed(struct enn_security *security);
+
+/* The error of every setter of a frozen object: returns ENN_E_STATE. where must be static. */
+enum enn_status enn_security_frozen(const char *where, struct enn_error *error);
+
+/* The range of a number, both ends included. False for parameters of another type. */
+bool enn_security_range(enum enn_security_parameter id, uint64_t *min, uint64_t *max);
+
+enum enn_security_type { ENN_SECURITY_TYPE_bool, ENN_SECURITY_TYPE_u64, ENN_SECURITY_TYPE_list };
+/* id must be one of the enum's. */
+enum enn_security_type enn_security_type(enum enn_security_parameter id);
+/* By name, ignoring case, '-' and '_'; ENN_SECURITY_PARAMETER_COUNT if there is none. */
+enum enn_security_parameter enn_security_find(const char *name);
+
+struct enn_credential *enn_credential_ref(struct enn_credential *credential);
+
+#endif

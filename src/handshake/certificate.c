@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificate, CertificateVerify and Finished, both ways (RFC 8446 §4.4).
+ */
+#include "handshake/internal.h"
+
+/* ---- choosing --------------------------------------------------------------------------- */
+
+/* The first scheme in our order that the peer accepts and the credential's key can make. */
+static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_credential *k,
+			   struct enn_bytes signatures)
+{
+	const struct enn_code_list *ours = enn_security_list(hs->security, ENN_SECURITY_SIGNATURES);
+
+	for (size_t i = 0; i < ours->count; i++) {
+		const struct enn_sig_alg *alg = enn_sig_alg_by_tls(ours->code[i]);
+		if (alg == NULL || alg->padding == ENN_SIG_PKCS1 ||
+		    !enn_u16_list_has(signatures, ours->code[i])) {
+			continue;
+		}
+		if (k->key != NULL ? enn_sig_fits_private(alg, k->key)
+				   : alg->key == enn_chain_key_type(k->chain)) {
+			return ours->code[i];
+		}
+	}
+	return 0;
+}
+
+static size_t split_names(struct enn_bytes list, struct enn_bytes *names, size_t max)
+{
+	struct enn_reader r = enn_reader_of(list.data, list.len);
+	size_t count = 0;
+	while (enn_reader_left(&r) > 0 && count < max) {
+		names[count++] = enn_read_vector(&r, 2, 1, UINT16_MAX);
+	}
+	return count;
+}
+
+bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signatures,
+			    struct enn_bytes name, struct enn_bytes authorities)
+{
+	struct enn_bytes names[32];
+	size_t name_count = split_names(authorities, names, ENN_ARRAY_LEN(names));
+	char host[256] = "";
+	struct enn_credential *fallback = NULL;
+	uint16_t fallback_scheme = 0;
+
+	if (name.len > 0 && name.len < sizeof(host)) {
+		memcpy(host, name.data, name.len);
+	}
+	for (size_t i = 0; i < hs->security->credential_count; i++) {
+		struct enn_credential *k = hs->security->credential[i];
+		uint16_t scheme =
+			k->type == ENN_CREDENTIAL_X509 ? scheme_for(hs, k, signatures) : 0;
+		if (scheme == 0) {
+			continue;
+		}
+		bool fits = (host[0] == '\0' || enn_chain_fits_name(k->chain, host)) &&
+			    enn_chain_fits_authorities(k->chain, names, name_count);
+		if (fits) {
+			hs->own = k;
+			hs->own_scheme = scheme;
+			return true;
+		}
+		/* Nothing fits the name: the first usable one still lets the client judge. */
+		if (fallback == NULL) {
+			fallback = k;
+			fallback_scheme = scheme;
+		}
+	}
+	hs->own = fallback;
+	hs->own_scheme = fallback_scheme;
+	return fallback != NULL;
+}
+
+/* ---- sending ------------------------------------------------------------------------------ */
+
+enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level level)
+{
+	struct enn_hs_out out;
+	size_t count = hs->own == NULL ? 0 : enn_chain_count(hs->own->chain);
+	size_t bound = 8;
+
+	for (size_t i = 0; i < count; i++) {
+		bound += 5 + enn_chain_der(hs->own->chain, i).len;
+	}
+	ENN_TRY(enn_hs_begin(hs, &out, level, ENN_HS_CERTIFICATE, bound));
+	enn_write_u8(&out.w, 0); /* certificate_request_context: empty in the handshake */
+	size_t list = enn_write_begin(&out.w, 3);
+	for (size_t i = 0; i < count; i++) {
+		struct enn_bytes der = enn_chain_der(hs->own->chain, i);
+		enn_write_vector(&out.w, 3, der.data, der.len);
+		enn_write_u16(&out.w, 0); /* extensions */
+	}
+	enn_write_end(&out.w, list, 3);
+	return enn_hs_commit(hs, &out);
+}
+
+/* §4.4.3: what is signed. */
+static void make_sign_input(struct enn_handshake *hs, bool by_server)
+{
+	static const char server[] = "TLS 1.3, server CertificateVerify";
+	static const char client[] = "TLS 1.3, client CertificateVerify";
+	struct enn_writer w = enn_writer_of(hs->sign_input, sizeof(hs->sign_input));
+	uint8_t *spaces = enn_write_space(&w, 64);
+
+	memset(spaces, ' ', 64);
+	enn_write_bytes(&w, by_server ? server : client, sizeof(server)); /* with its NUL */
+	uint8_t *hash = enn_write_space(&w, hs->hash->len);
+	enn_hs_transcript_hash(hs, hash);
+	hs->sign_input_len = enn_writer_len(&w);
+}
+
+enum enn_status enn_certificate_verify_send(struct enn_handshake *hs, struct enn_bytes external,
+					    bool *ask)
+{
+	const struct enn_sig_alg *alg = enn_sig_alg_by_tls(hs->own_scheme);
+	struct enn_hs_out out;
+	uint8_t signature[ENN_MAX_SIGNATURE];
+	size_t len = sizeof(signature);
+
+	*ask = false;
+	make_sign_input(hs, hs->server);
+	if (hs->own->key == NULL && external.len == 0) {
+		hs->question = (struct enn_bytes){hs->sign_input, hs->sign_input_len};
+		*ask = true;
+		return ENN_OK;
+	}
+	if (external.len == 0) {
+		enum enn_status status = enn_sign(hs->env, alg, hs->own->key, hs->sign_input,
+						  hs->sign_input_len, signature, &len);
+		if (status != ENN_OK) {
+			return enn_handshake_fail(
+				hs->c, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_ESTABLISHMENT_FAILED,
+				"CertificateVerify", "signing with %s failed", alg->name);
+		}
+		external = (struct enn_bytes){signature, len};
+	}
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_CERTIFICATE_VERIFY,
+			     4 + external.len));
+	enn_write_u16(&out.w, hs->own_scheme);
+	enn_write_vector(&out.w, 2, external.data, external.len);
+	return enn_hs_commit(hs, &out);
+}
+
+enum enn_status enn_finished_send(struct enn_handshake *hs, const uint8_t *base)
+{
+	struct enn_hs_out out;
+	uint8_t transcript[ENN_MAX_HASH];
+	uint8_t mac[ENN_MAX_HASH];
+
+	enn_hs_transcript_hash(hs, transcript);
+	enn_finished_mac(hs->hash, base, transcript, mac);
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_FINISHED, hs->hash->len));
+	enn_write_bytes(&out.w, mac, hs->hash->len);
+	return enn_hs_commit(hs, &out);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------ */
+
+/* Keeps the chain for enn_info: u24 length, DER, … */
+static enum enn_status keep_chain(struct enn_handshake *hs, const struct enn_certificate_message *m)
+{
+	struct enn_handshake_result *result = &hs->c->result;
+	size_t size = 0;
+
+	for (size_t i = 0; i < m->count; i++) {
+		size += 3 + m->certificates[i].len;
+	}
+	result->peer_chain = enn_alloc(hs->env, size);
+	if (result->peer_chain == NULL) {
+		return enn_handshake_no_memory(hs->c, "Certificate");
+	}
+	result->peer_chain_size = size;
+	struct enn_writer w = enn_writer_of(result->peer_chain, size);
+	for (size_t i = 0; i < m->count; i++) {
+		enn_write_vector(&w, 3, m->certificates[i].data, m->certificates[i].len);
+	}
+	return ENN_OK;
+}
+
+static enum enn_status chain_error(struct enn_handshake *hs, const struct enn_error *error,
+				   enum enn_status status)
+{
+	if (status == ENN_E_MEMORY) {
+		return enn_handshake_no_memory(hs->c, "Certificate");
+	}
+	enum enn_alert alert = error->wire_code <= UINT8_MAX ? (enum enn_alert)error->wire_code
+							     : ENN_ALERT_BAD_CERTIFICATE;
+	return enn_handshake_fail(hs->c, alert, error->reason, "Certificate", "%s", error->text);
+}
+
+static enum enn_status validate_chain(struct enn_handshake *hs, enn_time now)
+{
+	struct enn_security *s = hs->security;
+	const struct enn_code_list *schemes = enn_security_list(s, ENN_SECURITY_CERT_SIGNATURES);
+	struct enn_error error = {.status = ENN_OK};
+
+	if (enn_security_trust(s, &error) != ENN_OK) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_INTERNAL_ERROR, error.reason,
+					  "trust store", "%s", error.text);
+	}
+	struct enn_verify_policy policy = {
+		.peer_is_server = !hs->server,
+		.name = hs->server || !enn_security_flag(s, ENN_SECURITY_CHECK_NAME)
+				? NULL
+				: hs->c->result.server_name,
+		.wall_seconds = enn_hs_wall(hs->env, now) / (int64_t)ENN_SECOND,
+		.check_revocation = enn_security_flag(s, ENN_SECURITY_CHECK_REVOCATION) ||
+				    enn_trust_has_crls(s->trust),
+		.cert_signatures = schemes->code,
+		.cert_signatures_len = schemes->count,
+	};
+	enum enn_status status = enn_trust_verify(s->trust, hs->peer, &policy, &error);
+	if (status != ENN_OK) {
+		return chain_error(hs, &error, status);
+	}
+	hs->c->result.peer_authenticated = true;
+	return ENN_OK;
+}
+
+static enum enn_status parse_certificate(struct enn_handshake *hs, struct enn_bytes body,
+					 struct enn_certificate_message *m)
+{
+	struct enn_fault fault;
+	size_t max = hs->env->limits.max_certificates;
+
+	if (!enn_parse_certificate(body, max == 0 ? ENN_MAX_CERTIFICATES : max, m, &fault)) {
+		return enn_hs_fault(hs, &fault);
+	}
+	if (m->context.len != 0) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
+					  ENN_REASON_PROTOCOL_FAILED,
+					  "Certificate.certificate_request_context",
+					  "the certificate has a request context");
+	}
+	/* §4.4.2: extensions of an entry answer ones that we sent, and we send none that may be answered here. */
+	if (m->extensions != 0) {
+		return enn_handshake_fail(
+			hs->c, ENN_ALERT_UNSUPPORTED_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
+			"Certificate.extensions",
+			"the certificate has an extension that was not asked for");
+	}
+	return ENN_OK;
+}
+
+enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
+					struct enn_bytes body, bool *empty)
+{
+	struct enn_certificate_message m;
+	struct enn_error error = {.status = ENN_OK};
+	bool verify = hs->server || enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER);
+
+	ENN_TRY(parse_certificate(hs, body, &m));
+	*empty = m.count == 0;
+	if (*empty) {
+		return ENN_OK;
+	}
+	ENN_TRY(keep_chain(hs, &m));
+	enum enn_status status = enn_peer_chain_parse(m.certificates, m.count, &hs->peer, &error);
+	if (status != ENN_OK) {
+		return chain_error(hs, &error, status);
+	}
+	if (verify && !enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER)) {
+		return validate_chain(hs, now);
+	}
+	return ENN_OK;
+}
+
+enum enn_status enn_certificate_verify_receive(struct enn_handshake *hs, struct enn_bytes body)
+{
+	struct enn_certificate_verify m;
+	struct enn_fault fault;
+	struct enn_public_key *key = enn_peer_chain_key(hs->peer);
+
+	if (!enn_parse_certificate_verify(body, &m, &fault)) {
+		return enn_hs_fault(hs, &fault);
+	}
+	const struct enn_sig_alg *alg = enn_sig_alg_by_tls(m.scheme);
+	/* §4.4.3: one that we offered; PKCS #1 v1.5 never; and one that the key can make. */
+	if (alg == NULL || alg->padding == ENN_SIG_PKCS1 ||
+	    !enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_SIGNATURES),
+			       m.scheme)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
+					  ENN_REASON_PROTOCOL_FAILED, "CertificateVerify.algorithm",
+					  "signature algorithm 0x%04x was not offered", m.scheme);
+	}
+	if (key == NULL || !enn_sig_fits_public(alg, key)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
+					  ENN_REASON_PROTOCOL_FAILED, "CertificateVerify.algorithm",
+					  "%s does not fit the certificate's key", alg->name);
+	}
+	if (!enn_peer_chain_may_sign(hs->peer)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_BAD_CERTIFICATE,
+					  ENN_REASON_CERT_WRONG_USAGE, "Certificate",
+					  "the certificate's key usage does not allow signatures");
+	}
+	make_sign_input(hs, !hs->server);
+	if (enn_verify(hs->env, alg, key, hs->sign_input, hs->sign_input_len, m.signature.data,
+		       m.signature.len) != ENN_OK) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_DECRYPT_ERROR,
+					  ENN_REASON_PROTOCOL_FAILED, "CertificateVerify",
+					  "the signature does not verify");
+	}
+	hs->c->result.signature = m.scheme;
+	return ENN_OK;
+}
+
+enum enn_status enn_finished_receive(struct enn_handshake *hs, const uint8_t *base,
+				     struct enn_bytes body)
+{
+	uint8_t transcript[ENN_MAX_HASH];
+	uint8_t mac[ENN_MAX_HASH];
+
+	if (body.len != hs->hash->len) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_DECODE_ERROR, ENN_REASON_PROTOCOL_FAILED,
+					  "Finished", "Finished has a wrong length");
+	}
+	enn_hs_transcript_hash(hs, transcript);
+	enn_finished_mac(hs->hash, base, transcript, mac);
+	if (!enn_equal_secret(body.data, mac, hs->hash->len)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_DECRYPT_ERROR,
+					  ENN_REASON_PROTOCOL_FAILED, "Finished",
+					  "Finished does not verify");
+	}
+	return ENN_OK;
+}

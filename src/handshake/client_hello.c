@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The client's hello: what is offered, and the message itself (RFC 8446 §4.1.2,
+ * §4.2), the first and, after a HelloRetryRequest, the second.
+ */
+#include "handshake/internal.h"
+
+/* ---- what is offered -------------------------------------------------------------------- */
+
+static enum enn_status no_random(struct enn_handshake *hs)
+{
+	return enn_handshake_fail(hs->c, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM, "random",
+				  "the random source failed");
+}
+
+/* RFC 8701 §3.1: random reserved values; the two used in one list would have to differ, but each list
+ * gets one. */
+static enum enn_status draw_grease(struct enn_handshake *hs)
+{
+	uint8_t r[6];
+	uint16_t v[6];
+
+	if (enn_random(hs->env, r, sizeof(r)) != ENN_OK) {
+		return no_random(hs);
+	}
+	for (size_t i = 0; i < ENN_ARRAY_LEN(v); i++) {
+		uint8_t byte = (uint8_t)((r[i] & 0xf0) | 0x0a);
+		v[i] = (uint16_t)(byte << 8 | byte);
+	}
+	/* §2: PskKeyExchangeModes have their own reserved values, 0x0B, 0x2A, 0x49 … */
+	static const uint8_t modes[8] = {0x0b, 0x2a, 0x49, 0x68, 0x87, 0xa6, 0xc5, 0xe4};
+	hs->grease = (struct enn_hs_grease){.suite = v[0],
+					    .group = v[1],
+					    .version = v[2],
+					    .signature = v[3],
+					    .extension = v[4],
+					    .psk_mode = modes[r[5] & 7]};
+	return ENN_OK;
+}
+
+enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group)
+{
+	const struct enn_kx_alg *alg = enn_kx_alg_by_tls(group);
+
+	if (alg == NULL || hs->share_count == ENN_HS_MAX_SHARES) {
+		return ENN_OK;
+	}
+	enum enn_status status = enn_kx_generate(hs->env, alg, &hs->share[hs->share_count],
+						 hs->share_public[hs->share_count]);
+	if (status == ENN_E_MEMORY) {
+		return enn_handshake_no_memory(hs->c, "ClientHello.key_share");
+	}
+	if (status != ENN_OK) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM,
+					  "ClientHello.key_share", "%s key generation failed",
+					  alg->name);
+	}
+	hs->share_count++;
+	return ENN_OK;
+}
+
+/* Whether a stored session may be offered now: for this peer, in time, with an allowed suite, and not one that
+ * was made without the authentication that is wanted now. */
+static bool session_fits(const struct enn_handshake *hs, const struct enn_session *s, int64_t wall)
+{
+	const char *name = hs->c->result.server_name == NULL ? "" : hs->c->result.server_name;
+	struct enn_bytes wanted = {(const uint8_t *)name, strlen(name)};
+	int64_t age = wall - s->issued;
+
+	return s->ticket.len > 0 && enn_bytes_equal(s->server_name, wanted) && age >= 0 &&
+	       age < (int64_t)s->lifetime * (int64_t)ENN_SECOND &&
+	       enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
+				 s->suite) &&
+	       (s->peer_authenticated ||
+		!enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER));
+}
+
+static bool alpn_is_offered(const struct enn_security *security, struct enn_bytes alpn)
+{
+	for (size_t i = 0; i < security->alpn_count; i++) {
+		struct enn_bytes id = {security->alpn[i]->id, security->alpn[i]->len};
+		if (enn_bytes_equal(id, alpn)) {
+			return true;
+		}
+	}
+	return alpn.len == 0;
+}
+
+static void offer_session(struct enn_handshake *hs, int64_t wall)
+{
+	struct enn_bytes blob = {hs->session, hs->session_len};
+	struct enn_session *s = &hs->session_view;
+
+	if (!enn_security_flag(hs->security, ENN_SECURITY_RESUME) || blob.len == 0 ||
+	    !enn_session_decode(blob, s) || !session_fits(hs, s, wall)) {
+		return;
+	}
+	uint64_t age_ms = (uint64_t)(wall - s->issued) / ENN_MILLISECOND;
+	hs->psk[hs->psk_count++] = (struct enn_hs_psk){
+		.identity = s->ticket,
+		.key = s->psk,
+		.obfuscated_age = (uint32_t)age_ms + s->age_add,
+		.hash = enn_hash_alg(enn_tls_suite_by_code(s->suite)->hash),
+	};
+	/* §4.2.10: with the ticket's own suite and application protocol. */
+	hs->offered_early = enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA) &&
+			    s->max_early_data > 0 && alpn_is_offered(hs->security, s->alpn);
+	if (hs->offered_early) {
+		hs->c->result.early_data = ENN_EARLY_DATA_OFFERED;
+		hs->c->result.max_early_data = s->max_early_data;
+	}
+}
+
+static bool suite_with_hash(const struct enn_security *security, enum enn_hash_id hash)
+{
+	const struct enn_code_list *suites =
+		enn_security_list(security, ENN_SECURITY_CIPHER_SUITES);
+	for (size_t i = 0; i < suites->count; i++) {
+		if (enn_tls_suite_by_code(suites->code[i])->hash == hash) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void offer_external_psks(struct enn_handshake *hs)
+{
+	for (size_t i = 0; i < hs->security->credential_count; i++) {
+		const struct enn_credential *k = hs->security->credential[i];
+		if (k->type != ENN_CREDENTIAL_PSK || hs->psk_count == ENN_HS_MAX_PSKS ||
+		    !suite_with_hash(hs->security, k->hash)) {
+			continue;
+		}
+		hs->psk[hs->psk_count++] = (struct enn_hs_psk){
+			.identity = {k->identity, k->identity_len},
+			.key = {k->secret, k->secret_len},
+			.hash = enn_hash_alg(k->hash),
+			.external = true,
+		};
+	}
+}
+
+enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
+{
+	const struct enn_code_list *groups = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
+	uint64_t shares = hs->security->value[ENN_SECURITY_KEY_SHARES];
+
+	if (enn_random(hs->env, hs->random, sizeof(hs->random)) != ENN_OK) {
+		return no_random(hs);
+	}
+	if (enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY)) {
+		hs->session_id_len = ENN_HS_MAX_SESSION_ID;
+		hs->c->result.middlebox_compatible = true;
+		if (enn_random(hs->env, hs->session_id, sizeof(hs->session_id)) != ENN_OK) {
+			return no_random(hs);
+		}
+	}
+	if (enn_security_flag(hs->security, ENN_SECURITY_GREASE)) {
+		ENN_TRY(draw_grease(hs));
+	}
+	for (size_t i = 0; i < groups->count && i < shares; i++) {
+		ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));
+	}
+	offer_session(hs, enn_hs_wall(hs->env, now));
+	offer_external_psks(hs);
+	return ENN_OK;
+}
+
+/* ---- the message ---------------------------------------------------------------------------- */
+
+static void write_list(struct enn_writer *w, uint16_t type, uint16_t grease,
+		       const struct enn_code_list *list)
+{
+	enn_write_u16(w, type);
+	size_t data = enn_write_begin(w, 2);
+	size_t codes = enn_write_begin(w, 2);
+	if (grease != 0) {
+		enn_write_u16(w, grease);
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		enn_write_u16(w, list->code[i]);
+	}
+	enn_write_end(w, codes, 2);
+	enn_write_end(w, data, 2);
+}
+
+/* RFC 6066 §3: literal addresses are not permitted as host names. No host name has a colon or lacks a
+ * letter (its last label is alphabetic, RFC 1123 §2.1). */
+static bool is_ip_literal(const char *name)
+{
+	bool letter = false;
+	for (const char *p = name; *p != '\0'; p++) {
+		if (*p == ':') {
+			return true;
+		}
+		letter = letter || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
+	}
+	return !letter;
+}
+
+static void write_server_name(struct enn_handshake *hs, struct enn_writer *w)
+{
+	const char *name = hs->c->result.server_name;
+	if (name == NULL || is_ip_literal(name)) {
+		return;
+	}
+	size_t len = strlen(name);
+	if (len > 1 && name[len - 1] == '.') {
+		len--; /* without a trailing dot */
+	}
+	enn_write_u16(w, ENN_EXT_SERVER_NAME);
+	size_t data = enn_write_begin(w, 2);
+	size_t list = enn_write_begin(w, 2);
+	enn_write_u8(w, 0);
+	enn_write_vector(w, 2, name, len);
+	enn_write_end(w, list, 2);
+	enn_write_end(w, data, 2);
+}
+
+static void write_alpn(struct enn_handshake *hs, struct enn_writer *w)
+{
+	if (hs->security->alpn_count == 0) {
+		return;
+	}
+	enn_write_u16(w, ENN_EXT_ALPN);
+	size_t data = enn_write_begin(w, 2);
+	size_t list = enn_write_begin(w, 2);
+	for (size_t i = 0; i < hs->security->alpn_count; i++) {
+		enn_write_vector(w, 1, hs->security->alpn[i]->id, hs->security->alpn[i]->len);
+	}
+	enn_write_end(w, list, 2);
+	enn_write_end(w, data, 2);
+}
+
+static void write_versions(struct enn_handshake *hs, struct enn_writer *w)
+{
+	enn_write_u16(w, ENN_EXT_SUPPORTED_VERSIONS);
+	size_t data = enn_write_begin(w, 2);
+	size_t list = enn_write_begin(w, 1);
+	if (hs->grease.version != 0) {
+		enn_write_u16(w, hs->grease.version);
+	}
+	enn_write_u16(w, ENN_TLS_1_3);
+	enn_write_end(w, list, 1);
+	enn_write_end(w, data, 2);
+}
+
+static void write_key_shares(struct enn_handshake *hs, struct enn_writer *w)
+{
+	enn_write_u16(w, ENN_EXT_KEY_SHARE);
+	size_t data = enn_write_begin(w, 2);
+	size_t list = enn_write_begin(w, 2);
+	/* The share asked for by a HelloRetryRequest stands alone (§4.2.8). */
+	if (hs->grease.group != 0 && hs->retry_group == 0) {
+		enn_write_u16(w, hs->grease.group);
+		enn_write_vector(w, 2, "", 1);
+	}
+	for (size_t i = 0; i < hs->share_count; i++) {
+		const struct enn_kx_alg *alg = enn_kx_key_alg(hs->share[i]);
+		enn_write_u16(w, alg->tls_group);
+		enn_write_vector(w, 2, hs->share_public[i], alg->public_len);
+	}
+	enn_write_end(w, list, 2);
+	enn_write_end(w, data, 2);
+}
+
+static void write_psk_modes(struct enn_handshake *hs, struct enn_writer *w)
+{
+	const struct enn_code_list *modes = enn_security_list(hs->security, ENN_SECURITY_PSK_MODES);
+	enn_write_u16(w, ENN_EXT_PSK_KEY_EXCHANGE_MODES);
+	size_t data = enn_write_begin(w, 2);
+	size_t list = enn_write_begin(w, 1);
+	for (size_t i = 0; i < modes->count; i++) {
+		enn_write_u8(w, (uint8_t)modes->code[i]);
+	}
+	if (hs->grease.psk_mode != 0) {
+		enn_write_u8(w, hs->grease.psk_mode);
+	}
+	enn_write_end(w, list, 1);
+	enn_write_end(w, data, 2);
+}
+
+/* Identities, then binders of zeros; returns the offset of the binders' length field. */
+static size_t write_psks(struct enn_handshake *hs, struct enn_writer *w)
+{
+	static const uint8_t zeros[ENN_MAX_HASH];
+
+	enn_write_u16(w, ENN_EXT_PRE_SHARED_KEY);
+	size_t data = enn_write_begin(w, 2);
+	size_t identities = enn_write_begin(w, 2);
+	for (size_t i = 0; i < hs->psk_count; i++) {
+		enn_write_vector(w, 2, hs->psk[i].identity.data, hs->psk[i].identity.len);
+		enn_write_u32(w, hs->psk[i].obfuscated_age);
+	}
+	enn_write_end(w, identities, 2);
+	size_t at = enn_writer_len(w);
+	size_t binders = enn_write_begin(w, 2);
+	for (size_t i = 0; i < hs->psk_count; i++) {
+		enn_write_vector(w, 1, zeros, hs->psk[i].hash->len);
+	}
+	enn_write_end(w, binders, 2);
+	enn_write_end(w, data, 2);
+	return at;
+}
+
+static void fill_binders(struct enn_handshake *hs, struct enn_hs_out *out, size_t binders_at)
+{
+	struct enn_bytes partial = {out->w.start, binders_at};
+	struct enn_writer w =
+		enn_writer_of(out->w.start + binders_at, enn_writer_len(&out->w) - binders_at);
+
+	(void)enn_write_space(&w, 2);
+	for (size_t i = 0; i < hs->psk_count; i++) {
+		uint8_t binder[ENN_MAX_HASH];
+		enn_psk_binder(hs, hs->psk[i].hash, hs->psk[i].key, hs->psk[i].external, partial,
+			       binder);
+		(void)enn_write_space(&w, 1);
+		enn_write_bytes(&w, binder, hs->psk[i].hash->len);
+	}
+}
+
+static size_t hello_bound(const struct enn_handshake *hs)
+{
+	size_t n = 1024 + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC + hs->cookie_len;
+	for (size_t i = 0; i < hs->security->alpn_count; i++) {
+		n += 1u + hs->security->alpn[i]->len;
+	}
+	for (size_t i = 0; i < hs->psk_count; i++) {
+		n += hs->psk[i].identity.len + 6 + 1 + ENN_MAX_HASH;
+	}
+	return n;
+}
+
+static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w)
+{
+	const struct enn_code_list *suites =
+		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
+
+	enn_write_u16(w, ENN_TLS_1_2);
+	enn_write_bytes(w, hs->random, sizeof(hs->random));
+	enn_write_vector(w, 1, hs->session_id, hs->session_id_len);
+	size_t list = enn_write_begin(w, 2);
+	if (hs->grease.suite != 0) {
+		enn_write_u16(w, hs->grease.suite);
+	}
+	for (size_t i = 0; i < suites->count; i++) {
+		enn_write_u16(w, suites->code[i]);
+	}
+	enn_write_end(w, list, 2);
+	enn_write_vector(w, 1, "", 1); /* legacy_compression_methods = {null} */
+}
+
+/* All extensions; pre_shared_key last (§4.2.11). Returns the offset of its binders, 0 without. */
+static size_t write_extensions(struct enn_handshake *hs, struct enn_writer *w)
+{
+	size_t binders_at = 0;
+	size_t list = enn_write_begin(w, 2);
+
+	if (hs->grease.extension != 0) {
+		enn_write_u16(w, hs->grease.extension);
+		enn_write_u16(w, 0);
+	}
+	write_server_name(hs, w);
+	write_list(w, ENN_EXT_SUPPORTED_GROUPS, hs->grease.group,
+		   enn_security_list(hs->security, ENN_SECURITY_GROUPS));
+	write_list(w, ENN_EXT_SIGNATURE_ALGORITHMS, hs->grease.signature,
+		   enn_security_list(hs->security, ENN_SECURITY_SIGNATURES));
+	write_list(w, ENN_EXT_SIGNATURE_ALGORITHMS_CERT, 0,
+		   enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
+	write_alpn(hs, w);
+	write_versions(hs, w);
+	if (hs->cookie_len > 0) {
+		enn_write_u16(w, ENN_EXT_COOKIE);
+		size_t data = enn_write_begin(w, 2);
+		enn_write_vector(w, 2, hs->cookie, hs->cookie_len);
+		enn_write_end(w, data, 2);
+	}
+	write_key_shares(hs, w);
+	write_psk_modes(hs, w);
+	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
+		enn_write_u16(w, ENN_EXT_EARLY_DATA);
+		enn_write_u16(w, 0);
+	}
+	if (hs->psk_count > 0) {
+		binders_at = write_psks(hs, w);
+	}
+	enn_write_end(w, list, 2);
+	return binders_at;
+}
+
+/* The keys of 0-RTT: client_early_traffic_secret (§7.1), right behind the first ClientHello. */
+static enum enn_status start_early_data(struct enn_handshake *hs)
+{
+	const struct enn_tls_suite *suite = enn_tls_suite_by_code(hs->session_view.suite);
+	const struct enn_hash_alg *hash = enn_hash_alg(suite->hash);
+	uint8_t transcript[ENN_MAX_HASH];
+	uint8_t secret[ENN_MAX_SECRET];
+
+	enn_key_schedule_early(&hs->ks, hash, hs->psk[0].key.data, hs->psk[0].key.len);
+	enn_hash_peek(enn_hs_transcript(hs, hash), transcript);
+	enn_hs_traffic_secret(hs, "c e traffic", "CLIENT_EARLY_TRAFFIC_SECRET", transcript, secret);
+	enn_hs_traffic_secret(hs, "e exp master", "EARLY_EXPORTER_SECRET", transcript,
+			      hs->early_exporter);
+	hs->c->result.suite = suite;
+	enum enn_status status = enn_hs_secret(hs, ENN_DIRECTION_SEND, ENN_LEVEL_EARLY, secret);
+	enn_wipe(secret, sizeof(secret));
+	return status;
+}
+
+enum enn_status enn_client_hello_send(struct enn_handshake *hs, enn_time now)
+{
+	struct enn_hs_out out;
+	bool first = hs->state == ENN_HS_CLIENT_START;
+
+	(void)now;
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_CLIENT_HELLO, hello_bound(hs)));
+	write_hello_head(hs, &out.w);
+	size_t binders_at = write_extensions(hs, &out.w);
+	ENN_TRY(enn_hs_finish_length(hs, &out));
+	if (binders_at > 0) {
+		fill_binders(hs, &out, binders_at);
+	}
+	enn_hs_commit_raw(hs, &out);
+	if (first && hs->offered_early) {
+		ENN_TRY(start_early_data(hs));
+	}
+	hs->state = first ? ENN_HS_CLIENT_EXPECT_SERVER_HELLO
+			  : ENN_HS_CLIENT_EXPECT_SECOND_SERVER_HELLO;
+	return ENN_OK;
+}

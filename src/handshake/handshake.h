@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The TLS handshake as a message-level state machine, for every protocol that
+ * carries it: TLS records, DTLS flights, QUIC CRYPTO frames.
+ *
+ * The carrier gives it whole handshake messages with the level they came at, and
+ * takes from it messages to send and traffic secrets to switch to, in order:
+ *
+ *   carrier ── enn_handshake_receive(level, message) ──► handshake
+ *   carrier ◄── ops->reserve / commit(level, bytes) ──── handshake
+ *   carrier ◄── ops->secret(direction, level, secret) ── handshake
+ *
+ * `secret` means: from now on, in this direction, this level. What was committed before is
+ * protected by the level before. After each receive or answer the carrier
+ * looks at `outcome` and acts: deliver an event, answer later, or go on.
+ */
+#ifndef ENN_HANDSHAKE_HANDSHAKE_H
+#define ENN_HANDSHAKE_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "ennead/engine.h"
+#include "features/security.h"
+#include "handshake/key_schedule.h"
+#include "handshake/wire.h"
+
+enum enn_level {
+	ENN_LEVEL_INITIAL, /* no protection (QUIC: Initial keys) */
+	ENN_LEVEL_EARLY,   /* 0-RTT */
+	ENN_LEVEL_HANDSHAKE,
+	ENN_LEVEL_APPLICATION,
+};
+
+/* What the handshake leaves behind: lives in the carrier for the connection's life. */
+struct enn_handshake_result {
+	const struct enn_tls_suite *suite;
+	uint16_t version;
+	uint16_t group;	    /* 0 with psk_ke */
+	uint16_t signature; /* the peer's scheme, 0 without certificate */
+	bool server;
+	bool resumed;
+	bool external_psk;
+	bool hello_retry;
+	bool peer_authenticated;
+	bool middlebox_compatible; /* client: sent, server: was sent, a session id */
+	enum enn_early_data_state early_data;
+	uint32_t max_early_data; /* bytes that may be sent or received as early data */
+	uint8_t alpn_len;
+	uint8_t *alpn;
+	char *server_name;
+	uint8_t *psk_identity;
+	size_t psk_identity_len;
+	uint8_t *peer_chain; /* u24 length, DER, … */
+	size_t peer_chain_size;
+	uint8_t exporter_secret[ENN_MAX_SECRET];
+	uint8_t resumption_secret[ENN_MAX_SECRET];
+	uint64_t tickets_sent; /* the nonce of the next ticket */
+	bool tickets_usable;   /* server: the client could use one (psk_key_exchange_modes) */
+};
+void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env);
+/* Drops what is needed only until READY. */
+void enn_handshake_result_trim(struct enn_handshake_result *result, const struct enn_env *env,
+			       const struct enn_security *security);
+void enn_handshake_result_info(const struct enn_handshake_result *result, struct enn_info *info);
+
+struct enn_handshake_carrier;
+
+struct enn_handshake_carrier_ops {
+	/* Room for one message of at most cap bytes at a level; NULL: no memory. */
+	uint8_t *(*reserve)(struct enn_handshake_carrier *c, enum enn_level level, size_t cap);
+	/* The message of len bytes that was written into the room. */
+	void (*commit)(struct enn_handshake_carrier *c, enum enn_level level, uint8_t type,
+		       size_t len);
+	/* Switches one direction to a level. secret is suite's hash long and is copied. */
+	enum enn_status (*secret)(struct enn_handshake_carrier *c, enum enn_direction direction,
+				  enum enn_level level, const struct enn_tls_suite *suite,
+				  const uint8_t *secret);
+};
+
+/* The first member of whoever carries a handshake. */
+struct enn_handshake_carrier {
+	const struct enn_handshake_carrier_ops *ops;
+	const struct enn_env *env;
+	struct enn_security *security;
+	struct enn_handshake_result result;
+	struct enn_error
+		error; /* filled in when a call answers ENN_E_FAILED; wire_code is the alert */
+};
+
+/* What a call left to do. */
+enum enn_handshake_outcome {
+	ENN_OUTCOME_GO_ON = 0,	    /* feed the next message */
+	ENN_OUTCOME_EARLY_DATA,	    /* result.early_data was decided */
+	ENN_OUTCOME_VALIDATE_PEER,  /* parked */
+	ENN_OUTCOME_WANT_PSK,	    /* parked; enn_handshake_question */
+	ENN_OUTCOME_WANT_SIGNATURE, /* parked; enn_handshake_question */
+	ENN_OUTCOME_COMPLETE,	    /* done: the handshake can be freed */
+};
+
+struct enn_handshake;
+
+/* name and session are copied. Errors: ENN_E_MEMORY, ENN_E_ARGUMENT (no name to check, no credential). */
+enum enn_status enn_handshake_new(struct enn_handshake_carrier *carrier, bool server,
+				  const struct enn_engine_options *options,
+				  struct enn_handshake **out, struct enn_error *error);
+/* Wipes. NULL is legal. */
+void enn_handshake_free(struct enn_handshake *hs);
+
+/* All three: ENN_OK with *outcome set; ENN_E_FAILED with carrier->error set. */
+enum enn_status enn_handshake_start(struct enn_handshake *hs, enn_time now,
+				    enum enn_handshake_outcome *outcome);
+/* One whole message with its header. more: the carrier holds further bytes of this level. */
+enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, enum enn_level level,
+				      struct enn_bytes message, bool more,
+				      enum enn_handshake_outcome *outcome);
+/* ENN_E_STATE: not parked on this question. */
+enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
+				     const struct enn_answer *answer,
+				     enum enn_handshake_outcome *outcome);
+/* The parked question's data: the identity, or the bytes to sign with *scheme. */
+struct enn_bytes enn_handshake_question(const struct enn_handshake *hs, uint16_t *scheme);
+
+/* Whether parked; whether early data may be sent (client) or its records may still come and
+ * must be skipped (server). */
+bool enn_handshake_parked(const struct enn_handshake *hs);
+bool enn_handshake_may_send_early(const struct enn_handshake *hs);
+enum enn_early_skip { ENN_SKIP_NONE, ENN_SKIP_UNTIL_SECOND_HELLO, ENN_SKIP_UNDECIPHERABLE };
+enum enn_early_skip enn_handshake_early_skip(const struct enn_handshake *hs);
+/* Server: whether application data may go out before the client's Finished: early data was accepted and
+ * the client is not asked for a certificate (RFC 8446 §4.4.4: 0.5-RTT). */
+bool enn_handshake_may_send_half_rtt(const struct enn_handshake *hs);
+/* The early exporter secret; NULL without early data (RFC 8446 §7.5). */
+const uint8_t *enn_handshake_early_exporter(const struct enn_handshake *hs,
+					    const struct enn_tls_suite **suite);
+/* Client: early data was offered for another application protocol than was negotiated (§4.2.10). */
+bool enn_handshake_changed_alpn(const struct enn_handshake *hs);
+/* RFC 8446 §5: the record version is free in the first ClientHello only. */
+bool enn_handshake_is_first_flight(const struct enn_handshake *hs);
+
+/* ---- after the handshake ----------------------------------------------------------- */
+
+/* Server: writes one NewSessionTicket (RFC 8446 §4.6.1) to the carrier. ENN_OK also if resumption is off
+ * or the state does not fit a ticket: then nothing was written. */
+enum enn_status enn_post_send_ticket(struct enn_handshake_carrier *c, enn_time now);
+/* Client: a session out of a NewSessionTicket message, encoded into *out (allocated from env, *out_len
+ * bytes; the caller frees it as a secret); *out NULL if the ticket is not to be kept. */
+enum enn_status enn_post_receive_ticket(struct enn_handshake_carrier *c, enn_time now,
+					struct enn_bytes message, uint8_t **out, size_t *out_len,
+					int64_t *expires);
+enum enn_status enn_post_send_key_update(struct enn_handshake_carrier *c, bool request);
+
+/* Fills carrier->error: alert, reason, a sentence. Always ENN_E_FAILED. */
+enum enn_status enn_handshake_fail(struct enn_handshake_carrier *c, enum enn_alert alert,
+				   enum enn_reason reason, const char *where, const char *format,
+				   ...) ENN_PRINTF(5, 6);
+/* The same for a failed allocation. */
+enum enn_status enn_handshake_no_memory(struct enn_handshake_carrier *c, const char *where);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of the handshake, shared by its files only.
+ */
+#ifndef ENN_HANDSHAKE_INTERNAL_H
+#define ENN_HANDSHAKE_INTERNAL_H
+
+#include "base/buffer.h"
+#include "crypto/hash.h"
+#include "crypto/kx.h"
+#include "crypto/x509.h"
+#include "handshake/codec.h"
+#include "handshake/handshake.h"
+#include "handshake/session.h"
+
+/* Named after what each expects or awaits; the figure of RFC 8446 §A.1 and §A.2. */
+enum enn_hs_state {
+	ENN_HS_CLIENT_START,
+	ENN_HS_CLIENT_EXPECT_SERVER_HELLO,
+	ENN_HS_CLIENT_EXPECT_SECOND_SERVER_HELLO,
+	ENN_HS_CLIENT_EXPECT_ENCRYPTED_EXTENSIONS,
+	ENN_HS_CLIENT_EXPECT_CERTIFICATE_REQUEST, /* or Certificate */
+	ENN_HS_CLIENT_EXPECT_CERTIFICATE,
+	ENN_HS_CLIENT_EXPECT_CERTIFICATE_VERIFY,
+	ENN_HS_CLIENT_AWAIT_VERDICT,
+	ENN_HS_CLIENT_EXPECT_FINISHED,
+	ENN_HS_CLIENT_AWAIT_SIGNATURE,
+	ENN_HS_SERVER_EXPECT_CLIENT_HELLO,
+	ENN_HS_SERVER_EXPECT_SECOND_CLIENT_HELLO,
+	ENN_HS_SERVER_AWAIT_PSK,
+	ENN_HS_SERVER_AWAIT_SIGNATURE,
+	ENN_HS_SERVER_EXPECT_END_OF_EARLY_DATA,
+	ENN_HS_SERVER_EXPECT_CERTIFICATE,
+	ENN_HS_SERVER_EXPECT_CERTIFICATE_VERIFY,
+	ENN_HS_SERVER_AWAIT_VERDICT,
+	ENN_HS_SERVER_EXPECT_FINISHED,
+	ENN_HS_COMPLETE,
+	ENN_HS_FAILED,
+};
+
+#define ENN_HS_MAX_SHARES      3
+#define ENN_HS_MAX_PSKS	       4
+#define ENN_HS_MAX_CLIENT_PSKS 8 /* identities of a ClientHello that a server looks at */
+
+/* A PSK that a client offers. */
+struct enn_hs_psk {
+	struct enn_bytes identity; /* borrowed: session blob or credential */
+	struct enn_bytes key;
+	uint32_t obfuscated_age;
+	const struct enn_hash_alg *hash;
+	bool external;
+};
+
+/* The reserved values one client sends (RFC 8701 §3), drawn once so that both hellos agree. */
+struct enn_hs_grease {
+	uint16_t suite;
+	uint16_t group;
+	uint16_t version;
+	uint16_t signature;
+	uint16_t extension;
+	uint8_t psk_mode;
+};
+
+struct enn_handshake {
+	struct enn_handshake_carrier *c;
+	const struct enn_env *env;
+	struct enn_security *security;
+	enum enn_hs_state state;
+	enum enn_hs_state resume_at; /* the state to go on in after AWAIT_* */
+	bool server;
+
+	/* Transcript: both hashes until the suite is known, then one (§4.4.1). */
+	const struct enn_hash_alg *hash; /* NULL until then */
+	struct enn_hash transcript[2];
+
+	struct enn_key_schedule ks;
+	uint8_t client_secret[ENN_MAX_SECRET]; /* handshake traffic secrets */
+	uint8_t server_secret[ENN_MAX_SECRET];
+	uint8_t early_exporter[ENN_MAX_SECRET];
+	uint8_t next_receive
+		[ENN_MAX_SECRET]; /* server: the client's application secret, until its Finished */
+
+	uint8_t random[ENN_HS_RANDOM]; /* the client's: it names the key log lines */
+	uint8_t session_id[ENN_HS_MAX_SESSION_ID];
+	uint8_t session_id_len;
+	enum enn_early_skip early_skip;
+	bool half_rtt;
+
+	/* client */
+	struct enn_kx_key *share[ENN_HS_MAX_SHARES];
+	uint8_t share_public[ENN_HS_MAX_SHARES][ENN_MAX_KX_PUBLIC];
+	size_t share_count;
+	uint16_t retry_group; /* 0: no key share was asked for */
+	uint8_t *cookie;
+	size_t cookie_len;
+	struct enn_hs_psk psk[ENN_HS_MAX_PSKS];
+	size_t psk_count;
+	uint8_t *session; /* the session blob, owned */
+	size_t session_len;
+	struct enn_session session_view;
+	struct enn_hs_grease grease;
+	bool offered_early;
+	bool certificate_requested;
+	struct enn_credential *own; /* the credential to authenticate with, or NULL */
+	uint16_t own_scheme;
+
+	/* server */
+	struct enn_buffer held; /* a ClientHello that waits for a PSK */
+	uint8_t *answered_psk;
+	size_t answered_psk_len;
+	enum enn_hash_id answered_psk_hash;
+	bool psk_answered;
+
+	struct enn_peer_chain *peer;
+	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */
+	uint8_t sign_input[64 + 34 + ENN_MAX_HASH];
+	size_t sign_input_len;
+	struct enn_bytes question;
+};
+
+/* ---- handshake.c: messages and transcript -------------------------------------------- */
+
+/* A message under construction in the carrier's room. */
+struct enn_hs_out {
+	struct enn_writer w;
+	enum enn_level level;
+	uint8_t type;
+};
+enum enn_status enn_hs_begin(struct enn_handshake *hs, struct enn_hs_out *out, enum enn_level level,
+			     uint8_t type, size_t cap);
+/* Fills in the length, adds the message to the transcript, commits it. */
+enum enn_status enn_hs_commit(struct enn_handshake *hs, struct enn_hs_out *out);
+/* The same in steps, for a ClientHello whose binders are computed in between. */
+enum enn_status enn_hs_finish_length(struct enn_handshake *hs, struct enn_hs_out *out);
+void enn_hs_commit_raw(struct enn_handshake *hs, struct enn_hs_out *out);
+
+void enn_hs_transcript_start(struct enn_handshake *hs);
+void enn_hs_transcript_add(struct enn_handshake *hs, const void *data, size_t len);
+/* Chooses the hash; the other one is forgotten. */
+void enn_hs_transcript_choose(struct enn_handshake *hs, const struct enn_hash_alg *hash);
+/* The transcript of one hash, whether chosen already or not. */
+const struct enn_hash *enn_hs_transcript(const struct enn_handshake *hs,
+					 const struct enn_hash_alg *hash);
+void enn_hs_transcript_hash(const struct enn_handshake *hs, uint8_t *out);
+/* Replaces ClientHello1 by its message_hash (§4.4.1). The hash is chosen. */
+void enn_hs_transcript_retry(struct enn_handshake *hs);
+
+/* Fails with a parser's fault. */
+enum enn_status enn_hs_fault(struct enn_handshake *hs, const struct enn_fault *fault);
+int64_t enn_hs_wall(const struct enn_env *env, enn_time now);
+/* One line of the key log, if there is one. */
+void enn_hs_keylog(struct enn_handshake *hs, const char *label, const uint8_t *secret);
+/* Derives a traffic secret from the schedule and the transcript so far, logs it. */
+void enn_hs_traffic_secret(struct enn_handshake *hs, const char *label, const char *log_label,
+			   const uint8_t *transcript_hash, uint8_t *out);
+enum enn_status enn_hs_secret(struct enn_handshake *hs, enum enn_direction direction,
+			      enum enn_level level, const uint8_t *secret);
+/* Copies bytes into *to (freed first); an empty run gives NULL. */
+enum enn_status enn_hs_copy(const struct enn_env *env, uint8_t **to, size_t *to_len,
+			    struct enn_bytes from);
+/* A NUL-terminated copy of a server name. */
+enum enn_status enn_hs_copy_name(const struct enn_env *env, char **to, struct enn_bytes from);
+
+/* ---- client_hello.c -------------------------------------------------------------------- */
+enum enn_status enn_client_hello_send(struct enn_handshake *hs, enn_time now);
+/* Draws random, session id, grease and key shares; chooses what to offer. */
+enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now);
+enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group);
+
+/* ---- client.c ------------------------------------------------------------------------------ */
+enum enn_status enn_client_receive(struct enn_handshake *hs, enn_time now, uint8_t type,
+				   struct enn_bytes body, struct enn_bytes message,
+				   enum enn_handshake_outcome *outcome);
+enum enn_status enn_client_flight(struct enn_handshake *hs, enn_time now,
+				  enum enn_handshake_outcome *outcome);
+enum enn_status enn_client_flight_rest(struct enn_handshake *hs,
+				       enum enn_handshake_outcome *outcome);
+
+/* ---- server_hello.c, server.c ------------------------------------------------------------ */
+enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
+					struct enn_bytes body, struct enn_bytes message,
+					enum enn_handshake_outcome *outcome);
+enum enn_status enn_server_receive(struct enn_handshake *hs, enn_time now, uint8_t type,
+				   struct enn_bytes body, struct enn_bytes message,
+				   enum enn_handshake_outcome *outcome);
+enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				  struct enn_bytes shared, enum enn_handshake_outcome *outcome);
+enum enn_status enn_server_flight_rest(struct enn_handshake *hs,
+				       enum enn_handshake_outcome *outcome);
+
+/* ---- psk.c ------------------------------------------------------------------------------------ */
+/* The PSK that the server chose. */
+struct enn_psk_choice {
+	bool chosen;
+	bool external;
+	uint16_t index;
+	uint8_t key[255];
+	size_t key_len;
+	const struct enn_hash_alg *hash;
+	struct enn_session session; /* a resumption: borrows from state */
+	uint8_t *state;		    /* the opened ticket, owned */
+	size_t state_len;
+	uint32_t client_age_ms;
+	struct enn_bytes identity; /* external: borrowed from the ClientHello */
+	uint8_t mode;		   /* enum enn_psk_mode */
+};
+/* The PSK key exchange mode to use: the server's order. False: none is shared. */
+bool enn_psk_choose_mode(const struct enn_handshake *hs, const struct enn_client_hello *ch,
+			 uint8_t *mode);
+void enn_psk_choice_clear(struct enn_psk_choice *choice, const struct enn_env *env);
+/* Looks through the offered identities. *ask: parked, the question is set. */
+enum enn_status enn_psk_choose(struct enn_handshake *hs, enn_time now,
+			       const struct enn_client_hello *ch, struct enn_psk_choice *choice,
+			       bool *ask);
+/* Verifies the binder of the chosen PSK over the ClientHello (§4.2.11.2). The schedule holds its Early
+ * Secret. message is the whole message. */
+enum enn_status enn_psk_verify_binder(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				      const struct enn_psk_choice *choice,
+				      struct enn_bytes message);
+/* The binder over a partial ClientHello that is appended to the transcript of hash. */
+void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *hash,
+		    struct enn_bytes key, bool external, struct enn_bytes partial, uint8_t *out);
+/* The n-th binder. False: there is none. */
+bool enn_psk_binder_at(const struct enn_client_hello *ch, size_t index, struct enn_bytes *out);
+
+/* ---- certificate.c ----------------------------------------------------------------------------- */
+/* Chooses an own x509 credential and scheme for the peer's signature algorithms, name (server; may be
+ * empty) and authorities (client). False: none fits. */
+bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signatures,
+			    struct enn_bytes name, struct enn_bytes authorities);
+/* Writes Certificate (empty without credential). */
+enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level level);
+/* Writes CertificateVerify with the own key, or with `external` if it is not empty. *ask: no key here, the
+ * question is set. */
+enum enn_status enn_certificate_verify_send(struct enn_handshake *hs, struct enn_bytes external,
+					    bool *ask);
+/* Takes the peer's Certificate: parses, keeps, validates unless delegated. *empty: it sent none. */
+enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
+					struct enn_bytes body, bool *empty);
+enum enn_status enn_certificate_verify_receive(struct enn_handshake *hs, struct enn_bytes body);
+/* Compares a Finished in constant time. */
+enum enn_status enn_finished_receive(struct enn_handshake *hs, const uint8_t *base,
+				     struct enn_bytes body);
+enum enn_status enn_finished_send(struct enn_handshake *hs, const uint8_t *base);
+
+#endif

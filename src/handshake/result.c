@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a handshake leaves behind, and telling it to the application.
+ */
+#include "handshake/internal.h"
+
+static void free_chain(struct enn_handshake_result *result, const struct enn_env *env)
+{
+	enn_free(env, result->peer_chain, result->peer_chain_size);
+	result->peer_chain = NULL;
+	result->peer_chain_size = 0;
+}
+
+void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env)
+{
+	free_chain(result, env);
+	enn_free(env, result->alpn, result->alpn_len);
+	enn_free(env, result->psk_identity, result->psk_identity_len);
+	if (result->server_name != NULL) {
+		enn_free(env, result->server_name, strlen(result->server_name) + 1);
+	}
+	enn_wipe(result, sizeof(*result));
+}
+
+void enn_handshake_result_trim(struct enn_handshake_result *result, const struct enn_env *env,
+			       const struct enn_security *security)
+{
+	if (!enn_security_flag(security, ENN_SECURITY_KEEP_PEER_CHAIN)) {
+		free_chain(result, env);
+	}
+}
+
+static void chain_info(const struct enn_handshake_result *result, struct enn_info *info)
+{
+	struct enn_reader r = enn_reader_of(result->peer_chain, result->peer_chain_size);
+
+	while (enn_reader_left(&r) > 0 && info->peer_chain_len < ENN_MAX_CERTIFICATES) {
+		struct enn_bytes der = enn_read_vector(&r, 3, 0, 0xffffff);
+		info->peer_chain[info->peer_chain_len].der = der.data;
+		info->peer_chain[info->peer_chain_len].len = der.len;
+		info->peer_chain_len++;
+	}
+}
+
+void enn_handshake_result_info(const struct enn_handshake_result *result, struct enn_info *info)
+{
+	const struct enn_kx_alg *group = enn_kx_alg_by_tls(result->group);
+	const struct enn_sig_alg *signature = enn_sig_alg_by_tls(result->signature);
+
+	info->server = result->server;
+	info->version = result->version == ENN_TLS_1_3 ? "TLSv1.3" : NULL;
+	info->version_code = result->version;
+	if (result->suite != NULL) {
+		info->cipher = result->suite->name;
+		info->cipher_code = result->suite->code;
+	}
+	info->key_exchange = group == NULL ? NULL : group->name;
+	info->key_exchange_code = result->group;
+	info->signature = signature == NULL ? NULL : signature->name;
+	info->signature_code = result->signature;
+	info->alpn = result->alpn;
+	info->alpn_len = result->alpn_len;
+	info->server_name = result->server_name;
+	info->resumed = result->resumed;
+	info->external_psk = result->external_psk;
+	info->hello_retry = result->hello_retry;
+	info->peer_authenticated = result->peer_authenticated;
+	info->early_data = result->early_data;
+	info->psk_identity = result->psk_identity;
+	info->psk_identity_len = result->psk_identity_len;
+	chain_info(result, info);
+}

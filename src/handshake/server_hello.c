@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The server's judgement of a ClientHello: version, suite, PSK, group, names,
+ * early data; then HelloRetryRequest or ServerHello (RFC 8446 §4.1, §4.2, §9.2).
+ */
+#include "features/early_data.h"
+#include "handshake/internal.h"
+
+/* What was chosen out of one ClientHello. */
+struct choice {
+	const struct enn_tls_suite *suite;
+	const struct enn_kx_alg *group; /* NULL with psk_ke */
+	struct enn_bytes share;		/* the client's for it; empty: a retry is needed */
+	struct enn_psk_choice psk;
+};
+
+static enum enn_status fail(struct enn_handshake *hs, enum enn_alert alert, enum enn_reason reason,
+			    const char *where, const char *what)
+{
+	return enn_handshake_fail(hs->c, alert, reason, where, "%s", what);
+}
+
+/* ---- form and version ----------------------------------------------------------------------- */
+
+static enum enn_status check_version(struct enn_handshake *hs, const struct enn_client_hello *ch)
+{
+	if (!(ch->has & ENN_HAS_SUPPORTED_VERSIONS) ||
+	    !enn_u16_list_has(ch->versions, ENN_TLS_1_3)) {
+		return fail(hs, ENN_ALERT_PROTOCOL_VERSION, ENN_REASON_NO_SHARED_PARAMETERS,
+			    "ClientHello.supported_versions", "the client does not offer TLS 1.3");
+	}
+	if (ch->compression.len != 1 || ch->compression.data[0] != 0) {
+		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.legacy_compression_methods",
+			    "a TLS 1.3 client offers compression");
+	}
+	return ENN_OK;
+}
+
+/* §9.2: which extensions must come together. */
+static enum enn_status check_extensions(struct enn_handshake *hs, const struct enn_client_hello *ch)
+{
+	bool psk = (ch->has & ENN_HAS_PRE_SHARED_KEY) != 0;
+	const char *missing = NULL;
+
+	if (!psk && !(ch->has & ENN_HAS_SIGNATURE_ALGORITHMS)) {
+		missing = "ClientHello.signature_algorithms";
+	} else if (!psk && !(ch->has & ENN_HAS_SUPPORTED_GROUPS)) {
+		missing = "ClientHello.supported_groups";
+	} else if ((ch->has & ENN_HAS_SUPPORTED_GROUPS) && !(ch->has & ENN_HAS_KEY_SHARE)) {
+		missing = "ClientHello.key_share";
+	} else if ((ch->has & ENN_HAS_KEY_SHARE) && !(ch->has & ENN_HAS_SUPPORTED_GROUPS)) {
+		missing = "ClientHello.supported_groups";
+	} else if (psk && !(ch->has & ENN_HAS_PSK_MODES)) {
+		missing = "ClientHello.psk_key_exchange_modes";
+	}
+	if (missing != NULL) {
+		return fail(hs, ENN_ALERT_MISSING_EXTENSION, ENN_REASON_PROTOCOL_FAILED, missing,
+			    "a mandatory extension is missing");
+	}
+	if ((ch->has & ENN_HAS_EARLY_DATA) && !psk) {
+		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.early_data", "early data is offered without a PSK");
+	}
+	return ENN_OK;
+}
+
+/* §4.1.2: what the second ClientHello may not change, as far as it matters. */
+static enum enn_status check_second(struct enn_handshake *hs, const struct enn_client_hello *ch)
+{
+	struct enn_bytes session_id = {hs->session_id, hs->session_id_len};
+
+	if (memcmp(ch->random.data, hs->random, ENN_HS_RANDOM) != 0 ||
+	    !enn_bytes_equal(ch->session_id, session_id)) {
+		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello", "the second ClientHello differs from the first");
+	}
+	if (ch->has & ENN_HAS_EARLY_DATA) {
+		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.early_data",
+			    "early data is offered after a HelloRetryRequest");
+	}
+	if (ch->has & ENN_HAS_COOKIE) { /* we sent none */
+		return fail(hs, ENN_ALERT_UNSUPPORTED_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.cookie", "a cookie that was never given");
+	}
+	return ENN_OK;
+}
+
+/* ---- suite and group ------------------------------------------------------------------------- */
+
+/* By our order. With a PSK: one with its hash, and for a resumption its own suite if we can, because
+ * only that keeps early data (§4.2.10). */
+static const struct enn_tls_suite *choose_suite(const struct enn_handshake *hs,
+						const struct enn_client_hello *ch,
+						const struct enn_psk_choice *psk)
+{
+	const struct enn_code_list *ours =
+		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
+
+	if (psk->chosen && !psk->external && enn_code_list_has(ours, psk->session.suite) &&
+	    enn_u16_list_has(ch->cipher_suites, psk->session.suite)) {
+		return enn_tls_suite_by_code(psk->session.suite);
+	}
+	for (size_t i = 0; i < ours->count; i++) {
+		const struct enn_tls_suite *suite = enn_tls_suite_by_code(ours->code[i]);
+		if (enn_u16_list_has(ch->cipher_suites, suite->code) &&
+		    (!psk->chosen || enn_hash_alg(suite->hash) == psk->hash)) {
+			return suite;
+		}
+	}
+	return NULL;
+}
+
+/* §4.2.8: one share per group at most, each of an offered group. */
+static enum enn_status find_share(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				  uint16_t group, struct enn_bytes *share)
+{
+	struct enn_reader list = enn_reader_of(ch->key_shares.data, ch->key_shares.len);
+
+	*share = (struct enn_bytes){NULL, 0};
+	while (enn_reader_left(&list) > 0) {
+		uint16_t code = enn_read_u16(&list);
+		struct enn_bytes key = enn_read_vector(&list, 2, 1, UINT16_MAX);
+		if (code != group) {
+			continue;
+		}
+		if (share->len > 0) {
+			return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+				    "ClientHello.key_share", "two key shares for one group");
+		}
+		*share = key;
+	}
+	return ENN_OK;
+}
+
+static enum enn_status check_shares(struct enn_handshake *hs, const struct enn_client_hello *ch)
+{
+	struct enn_reader list = enn_reader_of(ch->key_shares.data, ch->key_shares.len);
+
+	while (enn_reader_left(&list) > 0) {
+		uint16_t code = enn_read_u16(&list);
+		(void)enn_read_vector(&list, 2, 1, UINT16_MAX);
+		if (!enn_u16_list_has(ch->groups, code)) {
+			return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+				    "ClientHello.key_share",
+				    "a key share for a group that is not in supported_groups");
+		}
+	}
+	return ENN_OK;
+}
+
+/* Our best group for which a share came; else our best shared group, to be asked for. */
+static enum enn_status choose_group(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				    struct choice *choice)
+{
+	const struct enn_code_list *ours = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
+
+	ENN_TRY(check_shares(hs, ch));
+	for (size_t i = 0; i < ours->count; i++) {
+		struct enn_bytes share = {NULL, 0};
+		if (!enn_u16_list_has(ch->groups, ours->code[i])) {
+			continue;
+		}
+		ENN_TRY(find_share(hs, ch, ours->code[i], &share));
+		if (choice->group == NULL || (choice->share.len == 0 && share.len > 0)) {
+			choice->group = enn_kx_alg_by_tls(ours->code[i]);
+			choice->share = share;
+		}
+	}
+	if (choice->group == NULL) {
+		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
+			    "ClientHello.supported_groups", "no key exchange group is shared");
+	}
+	return ENN_OK;
+}
+
+/* ---- names --------------------------------------------------------------------------------------- */
+
+static enum enn_status take_names(struct enn_handshake *hs, const struct enn_client_hello *ch)
+{
+	struct enn_handshake_result *result = &hs->c->result;
+
+	if (ch->server_name.len > 0 && ch->server_name.len <= 255 &&
+	    enn_hs_copy_name(hs->env, &result->server_name, ch->server_name) != ENN_OK) {
+		return enn_handshake_no_memory(hs->c, "ClientHello.server_name");
+	}
+	if (hs->security->alpn_count == 0 || !(ch->has & ENN_HAS_ALPN)) {
+		return ENN_OK;
+	}
+	for (size_t i = 0; i < hs->security->alpn_count; i++) {
+		struct enn_bytes ours = {hs->security->alpn[i]->id, hs->security->alpn[i]->len};
+		struct enn_reader list = enn_reader_of(ch->alpn.data, ch->alpn.len);
+		while (enn_reader_left(&list) > 0) {
+			size_t len = result->alpn_len;
+			if (!enn_bytes_equal(ours, enn_read_vector(&list, 1, 1, 255))) {
+				continue;
+			}
+			if (enn_hs_copy(hs->env, &result->alpn, &len, ours) != ENN_OK) {
+				return enn_handshake_no_memory(hs->c, "ClientHello.alpn");
+			}
+			result->alpn_len = (uint8_t)len;
+			return ENN_OK;
+		}
+	}
+	return fail(hs, ENN_ALERT_NO_APPLICATION_PROTOCOL, ENN_REASON_NO_SHARED_PARAMETERS,
+		    "ClientHello.alpn", "no application protocol is shared"); /* RFC 7301 §3.2 */
+}
+
+/* ---- HelloRetryRequest and ServerHello --------------------------------------------------------------- */
+
+static enum enn_status write_server_hello(struct enn_handshake *hs, const uint8_t *random,
+					  const struct choice *choice, const uint8_t *share)
+{
+	struct enn_hs_out out;
+
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_SERVER_HELLO,
+			     128 + ENN_MAX_KX_PUBLIC));
+	enn_write_u16(&out.w, ENN_TLS_1_2);
+	enn_write_bytes(&out.w, random, ENN_HS_RANDOM);
+	enn_write_vector(&out.w, 1, hs->session_id, hs->session_id_len);
+	enn_write_u16(&out.w, choice->suite->code);
+	enn_write_u8(&out.w, 0);
+	size_t list = enn_write_begin(&out.w, 2);
+	if (choice->group != NULL) {
+		enn_write_u16(&out.w, ENN_EXT_KEY_SHARE);
+		size_t data = enn_write_begin(&out.w, 2);
+		enn_write_u16(&out.w, choice->group->tls_group);
+		if (share != NULL) {
+			enn_write_vector(&out.w, 2, share, choice->group->public_len);
+		}
+		enn_write_end(&out.w, data, 2);
+	}
+	if (share != NULL || choice->group == NULL) { /* a ServerHello, not a retry */
+		if (choice->psk.chosen) {
+			enn_write_u16(&out.w, ENN_EXT_PRE_SHARED_KEY);
+			enn_write_u16(&out.w, 2);
+			enn_write_u16(&out.w, choice->psk.index);
+		}
+	}
+	enn_write_u16(&out.w, ENN_EXT_SUPPORTED_VERSIONS);
+	enn_write_u16(&out.w, 2);
+	enn_write_u16(&out.w, ENN_TLS_1_3);
+	enn_write_end(&out.w, list, 2);
+	return enn_hs_commit(hs, &out);
+}
+
+static enum enn_status send_hello_retry(struct enn_handshake *hs, const struct enn_client_hello *ch,
+					const struct choice *choice, struct enn_bytes message)
+{
+	if (hs->c->result.hello_retry) {
+		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.key_share",
+			    "the second ClientHello lacks the key share that was asked for");
+	}
+	enn_hs_transcript_choose(hs, enn_hash_alg(choice->suite->hash));
+	enn_hs_transcript_add(hs, message.data, message.len);
+	enn_hs_transcript_retry(hs);
+	hs->c->result.hello_retry = true;
+	hs->c->result.suite = choice->suite;
+	hs->retry_group = choice->group->tls_group;
+	if (ch->has & ENN_HAS_EARLY_DATA) {
+		hs->c->result.early_data = ENN_EARLY_DATA_REJECTED;
+		hs->early_skip = ENN_SKIP_UNTIL_SECOND_HELLO;
+	}
+	hs->state = ENN_HS_SERVER_EXPECT_SECOND_CLIENT_HELLO;
+	return write_server_hello(hs, enn_hello_retry_random, choice, NULL);
+}
+
+/* §4.2.8: after a retry exactly the share that was asked for. */
+static enum enn_status check_retry(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				   const struct choice *choice)
+{
+	if (!hs->c->result.hello_retry) {
+		return ENN_OK;
+	}
+	struct enn_reader list = enn_reader_of(ch->key_shares.data, ch->key_shares.len);
+	uint16_t group = enn_read_u16(&list);
+	(void)enn_read_vector(&list, 2, 1, UINT16_MAX);
+	if (!enn_reader_done(&list) || group != hs->retry_group ||
+	    choice->suite != hs->c->result.suite) {
+		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.key_share",
+			    "the second ClientHello does not follow the HelloRetryRequest");
+	}
+	return ENN_OK;
+}
+
+/* ---- early data ---------------------------------------------------------------------------------------- */
+
+/* §4.2.10: all that must be equal, and fresh (§8). */
+static bool accept_early_data(struct enn_handshake *hs, enn_time now,
+			      const struct enn_client_hello *ch, const struct choice *choice)
+{
+	const struct enn_session *s = &choice->psk.session;
+	struct enn_bytes alpn = {hs->c->result.alpn, hs->c->result.alpn_len};
+	struct enn_bytes binder = {NULL, 0};
+
+	if (!enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA) || !choice->psk.chosen ||
+	    choice->psk.external || choice->psk.index != 0 || s->max_early_data == 0 ||
+	    s->suite != choice->suite->code || !enn_bytes_equal(alpn, s->alpn) ||
+	    hs->c->result.hello_retry || !enn_psk_binder_at(ch, 0, &binder)) {
+		return false;
+	}
+	return enn_early_data_check(hs->security, enn_hs_wall(hs->env, now), s->issued,
+				    choice->psk.client_age_ms, binder.data,
+				    binder.len) == ENN_EARLY_DATA_FRESH;
+}
+
+static enum enn_status decide_early_data(struct enn_handshake *hs, enn_time now,
+					 const struct enn_client_hello *ch,
+					 const struct choice *choice,
+					 enum enn_handshake_outcome *outcome)
+{
+	struct enn_handshake_result *result = &hs->c->result;
+	uint8_t transcript[ENN_MAX_HASH];
+	uint8_t secret[ENN_MAX_SECRET];
+
+	hs->early_skip = ENN_SKIP_NONE;
+	if (!(ch->has & ENN_HAS_EARLY_DATA)) {
+		return ENN_OK;
+	}
+	if (!accept_early_data(hs, now, ch, choice)) {
+		result->early_data = ENN_EARLY_DATA_REJECTED;
+		hs->early_skip = ENN_SKIP_UNDECIPHERABLE;
+		return ENN_OK;
+	}
+	result->early_data = ENN_EARLY_DATA_ACCEPTED;
+	result->max_early_data = choice->psk.session.max_early_data;
+	*outcome = ENN_OUTCOME_EARLY_DATA;
+	enn_hs_transcript_hash(hs, transcript);
+	enn_hs_traffic_secret(hs, "c e traffic", "CLIENT_EARLY_TRAFFIC_SECRET", transcript, secret);
+	enn_hs_traffic_secret(hs, "e exp master", "EARLY_EXPORTER_SECRET", transcript,
+			      hs->early_exporter);
+	enum enn_status status = enn_hs_secret(hs, ENN_DIRECTION_RECEIVE, ENN_LEVEL_EARLY, secret);
+	enn_wipe(secret, sizeof(secret));
+	return status;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+static enum enn_status take_resumption(struct enn_handshake *hs, const struct enn_psk_choice *psk)
+{
+	struct enn_handshake_result *result = &hs->c->result;
+
+	if (psk->external) {
+		result->external_psk = true;
+		result->peer_authenticated = true;
+		if (enn_hs_copy(hs->env, &result->psk_identity, &result->psk_identity_len,
+				psk->identity) != ENN_OK) {
+			return enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key");
+		}
+		return ENN_OK;
+	}
+	result->resumed = true;
+	result->peer_authenticated = psk->session.peer_authenticated;
+	if (psk->session.peer.len > 0) {
+		result->peer_chain = enn_alloc(hs->env, psk->session.peer.len + 3);
+		if (result->peer_chain == NULL) {
+			return enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key");
+		}
+		result->peer_chain_size = psk->session.peer.len + 3;
+		struct enn_writer w = enn_writer_of(result->peer_chain, result->peer_chain_size);
+		enn_write_vector(&w, 3, psk->session.peer.data, psk->session.peer.len);
+	}
+	return ENN_OK;
+}
+
+static enum enn_status park_for_psk(struct enn_handshake *hs, struct enn_bytes message,
+				    enum enn_handshake_outcome *outcome)
+{
+	size_t at = (size_t)(hs->question.data - message.data);
+
+	if (enn_buffer_append(&hs->held, hs->env, message.data, message.len) != ENN_OK) {
+		return enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key");
+	}
+	hs->question.data = enn_buffer_data(&hs->held) + at;
+	hs->resume_at = hs->state;
+	hs->state = ENN_HS_SERVER_AWAIT_PSK;
+	*outcome = ENN_OUTCOME_WANT_PSK;
+	return ENN_OK;
+}
+
+/* Answers with a ServerHello and the rest of the flight. */
+static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
+				    const struct enn_client_hello *ch, struct enn_bytes message,
+				    struct choice *choice, enum enn_handshake_outcome *outcome)
+{
+	uint8_t random[ENN_HS_RANDOM];
+	uint8_t share[ENN_MAX_KX_PUBLIC];
+	uint8_t secret[ENN_MAX_KX_SECRET];
+	struct enn_bytes shared = {NULL, 0};
+	const struct enn_hash_alg *hash = enn_hash_alg(choice->suite->hash);
+
+	hs->c->result.suite = choice->suite;
+	hs->c->result.version = ENN_TLS_1_3;
+	enn_hs_transcript_choose(hs, hash);
+	enn_key_schedule_early(&hs->ks, hash, choice->psk.chosen ? choice->psk.key : NULL,
+			       choice->psk.key_len);
+	if (choice->psk.chosen) {
+		ENN_TRY(enn_psk_verify_binder(hs, ch, &choice->psk, message));
+		ENN_TRY(take_resumption(hs, &choice->psk));
+	}
+	enn_hs_transcript_add(hs, message.data, message.len);
+	ENN_TRY(decide_early_data(hs, now, ch, choice, outcome));
+	if (enn_random(hs->env, random, sizeof(random)) != ENN_OK) {
+		return fail(hs, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM, "random",
+			    "the random source failed");
+	}
+	if (choice->group != NULL) {
+		enum enn_status status = enn_kx_respond(hs->env, choice->group, choice->share.data,
+							choice->share.len, share, secret);
+		if (status == ENN_E_MEMORY) {
+			return enn_handshake_no_memory(hs->c, "ServerHello.key_share");
+		}
+		if (status != ENN_OK) {
+			return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+				    "ClientHello.key_share",
+				    "the client's key share is not a valid public key");
+		}
+		hs->c->result.group = choice->group->tls_group;
+		shared = (struct enn_bytes){secret, choice->group->secret_len};
+	}
+	enum enn_status status = write_server_hello(hs, random, choice, share);
+	if (status == ENN_OK) {
+		status = enn_server_flight(hs, ch, shared, outcome);
+	}
+	enn_wipe(secret, sizeof(secret));
+	return status;
+}
+
+static enum enn_status choose(struct enn_handshake *hs, enn_time now,
+			      const struct enn_client_hello *ch, struct choice *choice, bool *ask)
+{
+	*ask = false;
+	if (ch->has & ENN_HAS_PRE_SHARED_KEY) {
+		ENN_TRY(enn_psk_choose(hs, now, ch, &choice->psk, ask));
+		if (*ask) {
+			return ENN_OK;
+		}
+	}
+	choice->suite = choose_suite(hs, ch, &choice->psk);
+	if (choice->suite == NULL) {
+		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
+			    "ClientHello.cipher_suites", "no cipher suite is shared");
+	}
+	/* §4.1.3: psk_ke has no key share; without a PSK there must be a group. */
+	if (choice->psk.chosen && choice->psk.mode == ENN_PSK_MODE_KE) {
+		return ENN_OK;
+	}
+	if (!(ch->has & ENN_HAS_KEY_SHARE)) {
+		return fail(hs, ENN_ALERT_MISSING_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
+			    "ClientHello.key_share", "there is no key share");
+	}
+	return choose_group(hs, ch, choice);
+}
+
+/* Without a PSK the server needs a certificate that the client can check. */
+static enum enn_status choose_certificate(struct enn_handshake *hs,
+					  const struct enn_client_hello *ch)
+{
+	struct enn_bytes no_authorities = {NULL, 0};
+
+	if (!(ch->has & ENN_HAS_SIGNATURE_ALGORITHMS)) {
+		return fail(hs, ENN_ALERT_MISSING_EXTENSION, ENN_REASON_UNKNOWN_PSK,
+			    "ClientHello.signature_algorithms",
+			    "no offered PSK is known and the client takes no certificate");
+	}
+	if (!enn_certificate_choose(hs, ch->signatures, ch->server_name, no_authorities)) {
+		bool any = false;
+		for (size_t i = 0; i < hs->security->credential_count; i++) {
+			any = any || hs->security->credential[i]->type == ENN_CREDENTIAL_X509;
+		}
+		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE,
+			    any ? ENN_REASON_NO_SHARED_PARAMETERS : ENN_REASON_UNKNOWN_PSK,
+			    "ClientHello.signature_algorithms",
+			    any ? "no certificate fits the client's signature algorithms"
+				: "the client offers no known PSK and there is no certificate");
+	}
+	return ENN_OK;
+}
+
+enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
+					struct enn_bytes body, struct enn_bytes message,
+					enum enn_handshake_outcome *outcome)
+{
+	struct enn_client_hello ch;
+	struct enn_fault fault;
+	struct choice choice = {.suite = NULL};
+	bool ask = false;
+	enum enn_status status;
+
+	if (!enn_parse_client_hello(body, &ch, &fault)) {
+		return enn_hs_fault(hs, &fault);
+	}
+	ENN_TRY(check_version(hs, &ch));
+	ENN_TRY(check_extensions(hs, &ch));
+	if (hs->c->result.hello_retry) {
+		ENN_TRY(check_second(hs, &ch));
+	} else {
+		memcpy(hs->random, ch.random.data, ENN_HS_RANDOM);
+		memcpy(hs->session_id, ch.session_id.data, ch.session_id.len);
+		hs->session_id_len = (uint8_t)ch.session_id.len;
+		hs->c->result.middlebox_compatible = ch.session_id.len > 0;
+	}
+	ENN_TRY(take_names(hs, &ch));
+	hs->c->result.max_early_data = (uint32_t)hs->security->value[ENN_SECURITY_MAX_EARLY_DATA];
+	uint8_t mode;
+	hs->c->result.tickets_usable = enn_psk_choose_mode(hs, &ch, &mode);
+	status = choose(hs, now, &ch, &choice, &ask);
+	if (status == ENN_OK && ask) {
+		status = park_for_psk(hs, message, outcome);
+	} else if (status == ENN_OK && choice.group != NULL && choice.share.len == 0) {
+		status = send_hello_retry(hs, &ch, &choice, message);
+	} else if (status == ENN_OK) {
+		status = check_retry(hs, &ch, &choice);
+		if (status == ENN_OK && !choice.psk.chosen) {
+			status = choose_certificate(hs, &ch);
+		}
+		if (status == ENN_OK) {
+			status = answer_hello(hs, now, &ch, message, &choice, outcome);
+		}
+	}
+	enn_psk_choice_clear(&choice.psk, hs->env);
+	return status;
+}

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From messages to bytes: handshake flights, the send queue, key updates, alerts.
+ *
+ * Application data is sealed straight from the application's memory into the caller's
+ * batch; only handshake records pass through a buffer of ours.
+ */
+#include "protocols/tls/internal.h"
+
+#define SEAL_BATCH 16
+
+/* Content type application_data and the zeros of padding behind it, as the trailer of a sealed record. */
+static const uint8_t application_trailer[1 + ENN_TLS_MAX_PLAINTEXT] = {ENN_TLS_APPLICATION_DATA};
+
+/* ---- handshake flights -------------------------------------------------------------------------- */
+
+uint8_t *enn_tls_reserve(struct enn_handshake_carrier *c, enum enn_level level, size_t cap)
+{
+	struct enn_tls *t = enn_tls_of(c);
+
+	/* §D.4: the client's dummy change_cipher_spec also goes before a second ClientHello */
+	if (level == ENN_LEVEL_INITIAL && t->hello_sent && c->result.middlebox_compatible &&
+	    !t->ccs_sent && enn_tls_write_ccs(t) != ENN_OK) {
+		return NULL;
+	}
+	/* A HelloRetryRequest ends early data: the second ClientHello is in the clear again. */
+	if (level == ENN_LEVEL_INITIAL && t->send.aead != NULL) {
+		enn_aead_free(c->env, t->send.aead);
+		t->send.aead = NULL;
+		t->send.level = ENN_LEVEL_INITIAL;
+	}
+	if (enn_buffer_reserve(&t->flight, c->env, cap) != ENN_OK) {
+		return NULL;
+	}
+	return enn_buffer_tail(&t->flight);
+}
+
+void enn_tls_commit(struct enn_handshake_carrier *c, enum enn_level level, uint8_t type, size_t len)
+{
+	struct enn_tls *t = enn_tls_of(c);
+
+	(void)level;
+	enn_buffer_added(&t->flight, len);
+	/* §D.4: the server's goes behind its first message, a retry or a ServerHello */
+	if (type == ENN_HS_SERVER_HELLO && c->result.middlebox_compatible && !t->ccs_sent) {
+		t->ccs_after_flight = true;
+	}
+}
+
+enum enn_status enn_tls_write_ccs(struct enn_tls *t)
+{
+	static const uint8_t ccs[] = {ENN_TLS_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
+	t->ccs_sent = true;
+	return enn_buffer_append(&t->out, t->carrier.env, ccs, sizeof(ccs));
+}
+
+/* One record of the flight into `out`. */
+static enum enn_status flush_record(struct enn_tls *t, const uint8_t *content, size_t len)
+{
+	size_t padding = 0;
+	size_t total = ENN_TLS_HEADER + len;
+
+	if (t->send.aead != NULL) {
+		padding = enn_tls_padding(t->carrier.security->value[ENN_SECURITY_PADDING], len);
+		total = ENN_TLS_OVERHEAD + len + padding;
+	}
+	ENN_TRY(enn_buffer_reserve(&t->out, t->carrier.env, total));
+	uint8_t *record = enn_buffer_tail(&t->out);
+	memcpy(record + ENN_TLS_HEADER, content, len);
+	if (t->send.aead == NULL) {
+		/* §5.1: the first ClientHello may say 0x0301 for old middleboxes */
+		bool first = !t->carrier.result.server && !t->hello_sent;
+		enn_tls_write_header(record, ENN_TLS_HANDSHAKE, first ? ENN_TLS_1_0 : ENN_TLS_1_2,
+				     len);
+	} else if (enn_tls_seal_in_place(&t->send, ENN_TLS_HANDSHAKE, record, len, padding) !=
+		   total) {
+		return ENN_E_CRYPTO;
+	}
+	enn_buffer_added(&t->out, total);
+	return ENN_OK;
+}
+
+enum enn_status enn_tls_flush(struct enn_tls *t)
+{
+	size_t most = (size_t)t->carrier.security->value[ENN_SECURITY_MAX_RECORD];
+
+	while (enn_buffer_len(&t->flight) > 0) {
+		size_t n = enn_buffer_len(&t->flight);
+		n = n < most ? n : most;
+		ENN_TRY(flush_record(t, enn_buffer_data(&t->flight), n));
+		enn_buffer_consume(&t->flight, n);
+	}
+	if (t->flight.mem != NULL) {
+		enn_buffer_clear(&t->flight, t->carrier.env);
+		t->hello_sent = t->hello_sent || !t->carrier.result.server;
+	}
+	if (t->ccs_after_flight) {
+		t->ccs_after_flight = false;
+		ENN_TRY(enn_tls_write_ccs(t));
+	}
+	return ENN_OK;
+}
+
+/* Moves whole or part records that are ready; true when none is left. */
+static bool drain_out(struct enn_tls *t, struct enn_writer *w)
+{
+	size_t n = enn_buffer_len(&t->out);
+	size_t room = enn_writer_left(w);
+
+	n = n < room ? n : room;
+	if (n > 0) {
+		enn_write_bytes(w, enn_buffer_data(&t->out), n);
+		enn_buffer_consume(&t->out, n);
+	}
+	if (enn_buffer_len(&t->out) > 0) {
+		return false;
+	}
+	if (t->out.mem != NULL) {
+		enn_buffer_clear(&t->out, t->carrier.env);
+	}
+	return true;
+}
+
+/* ---- key updates ------------------------------------------------------------------------------------ */
+
+static uint64_t record_limit(const struct enn_tls *t)
+{
+	uint64_t policy = t->carrier.security->value[ENN_SECURITY_KEY_UPDATE_RECORDS];
+	uint64_t limit = enn_aead_algorithm(t->send.aead)->seal_limit;
+
+	if (policy != 0 && policy < limit) {
+		limit = policy < 2 ? 2 : policy;
+	}
+	return limit;
+}
+
+/* §4.6.3: the KeyUpdate goes out under the old key, all after it under the new one. */
+static enum enn_status send_key_update(struct enn_tls *t)
+{
+	t->key_update_owed = false;
+	ENN_TRY(enn_post_send_key_update(&t->carrier, t->key_update_request));
+	t->key_update_request = false;
+	ENN_TRY(enn_tls_flush(t));
+	ENN_TRY(enn_tls_update_keys(t, &t->send));
+	t->pending |= ENN_TLS_PENDING_KEYS_SENT;
+	return ENN_OK;
+}
+
+/* ---- alerts --------------------------------------------------------------------------------------------- */
+
+static bool write_alert(struct enn_tls *t, struct enn_writer *w, uint8_t level, uint8_t alert)
+{
+	uint8_t record[ENN_TLS_OVERHEAD + 2];
+	size_t len = ENN_TLS_HEADER + 2;
+
+	if (enn_writer_left(w) < sizeof(record)) {
+		return false;
+	}
+	record[ENN_TLS_HEADER] = level;
+	record[ENN_TLS_HEADER + 1] = alert;
+	if (t->send.aead == NULL) {
+		enn_tls_write_header(record, ENN_TLS_ALERT, ENN_TLS_1_2, 2);
+	} else {
+		len = enn_tls_seal_in_place(&t->send, ENN_TLS_ALERT, record, 2, 0);
+	}
+	enn_write_bytes(w, record, len);
+	return true;
+}
+
+/* ---- the send queue ---------------------------------------------------------------------------------------- */
+
+static struct enn_message *queue_at(struct enn_tls *t, size_t i)
+{
+	return &t->queue[(t->queue_head + i) % ENN_TLS_QUEUE];
+}
+
+void enn_tls_rewind_early(struct enn_tls *t)
+{
+	t->queue_sealed = 0;
+	t->queue_offset = 0;
+}
+
+/* Whether sealed messages may be reported: early ones only once the server has decided. */
+static bool may_report(const struct enn_tls *t)
+{
+	return t->hs == NULL || !enn_handshake_may_send_early(t->hs);
+}
+
+bool enn_tls_take_sent(struct enn_tls *t, struct enn_event *event)
+{
+	if (t->queue_sealed == 0 || !may_report(t)) {
+		return false;
+	}
+	const struct enn_message *m = queue_at(t, 0);
+	if ((m->flags & ENN_MESSAGE_FINAL) && !t->send_closed) {
+		return false; /* its close_notify is still to go */
+	}
+	event->type = ENN_EVENT_SENT;
+	event->u.sent.user = m->user;
+	event->u.sent.stream = m->stream;
+	t->queue_head = (uint8_t)((t->queue_head + 1) % ENN_TLS_QUEUE);
+	t->queue_len--;
+	t->queue_sealed--;
+	return true;
+}
+
+/* The next message that may be sealed now, NULL if there is none. */
+static struct enn_message *next_message(struct enn_tls *t)
+{
+	if (t->queue_sealed == t->queue_len || t->send.aead == NULL) {
+		return NULL;
+	}
+	struct enn_message *m = queue_at(t, t->queue_sealed);
+	if (t->send.level == ENN_LEVEL_APPLICATION) {
+		bool open = t->state == ENN_TLS_STATE_OPEN ||
+			    (t->hs != NULL && enn_handshake_may_send_half_rtt(t->hs));
+		return open ? m : NULL;
+	}
+	if (t->send.level == ENN_LEVEL_EARLY && t->hs != NULL &&
+	    enn_handshake_may_send_early(t->hs) && (m->flags & ENN_MESSAGE_EARLY) &&
+	    t->early_sent < t->carrier.result.max_early_data) {
+		return m;
+	}
+	return NULL;
+}
+
+/* How much of the queue goes into the next record: content bytes, and over how many messages. */
+static size_t record_content(struct enn_tls *t, struct enn_message *m, size_t most, bool *gather)
+{
+	size_t len = m->len - t->queue_offset;
+
+	*gather = false;
+	if (len >= most || t->send.level == ENN_LEVEL_EARLY) {
+		return len < most ? len : most;
+	}
+	/* Several short messages share a record: fewer tags and system calls for the price of a copy. */
+	for (size_t i = t->queue_sealed + 1u; i < t->queue_len && len < most; i++) {
+		const struct enn_message *next = queue_at(t, i);
+		size_t add = next->len < most - len ? next->len : most - len;
+		*gather = *gather || add > 0;
+		len += add;
+	}
+	return len;
+}
+
+/* Marks n content bytes as sealed, from the current position on. */
+static void advance_queue(struct enn_tls *t, size_t n, uint8_t *copy_to)
+{
+	while (t->queue_sealed < t->queue_len) {
+		const struct enn_message *m = queue_at(t, t->queue_sealed);
+		size_t left = m->len - t->queue_offset;
+		size_t take = left < n ? left : n;
+		if (copy_to != NULL && take > 0) {
+			memcpy(copy_to, m->data + t->queue_offset, take);
+			copy_to += take;
+		}
+		n -= take;
+		t->queue_offset += take;
+		if (t->queue_offset < m->len) {
+			return;
+		}
+		t->queue_offset = 0;
+		t->queue_sealed++;
+		if (n == 0) {
+			return;
+		}
+	}
+}
+
+struct seal_batch {
+	struct enn_aead_job job[SEAL_BATCH];
+	uint8_t nonce[SEAL_BATCH][12];
+	size_t count;
+};
+
+static enum enn_status seal_all(struct enn_tls *t, struct seal_batch *b)
+{
+	enum enn_status status = ENN_OK;
+
+	if (b->count == 1) {
+		status = enn_aead_seal(t->send.aead, &b->job[0]);
+	} else if (b->count > 1) {
+		enn_aead_seal_batch(t->send.aead, b->job, b->count);
+		for (size_t i = 0; i < b->count; i++) {
+			status = b->job[i].status != ENN_OK ? b->job[i].status : status;
+		}
+	}
+	b->count = 0;
+	return status;
+}
+
+/* Plans one record of application data; false if the batch has no good room left. */
+static bool plan_record(struct enn_tls *t, struct enn_message *m, struct enn_writer *w,
+			struct seal_batch *b)
+{
+	const struct enn_security *s = t->carrier.security;
+	size_t most = (size_t)s->value[ENN_SECURITY_MAX_RECORD];
+	size_t room = enn_writer_left(w);
+	bool gather = false;
+
+	if (room < ENN_TLS_OVERHEAD + 1) {
+		return false;
+	}
+	if (t->send.level == ENN_LEVEL_EARLY) {
+		size_t budget = t->carrier.result.max_early_data - t->early_sent;
+		most = budget < most ? budget : most;
+	}
+	size_t len = record_content(t, m, most, &gather);
+	size_t padding = enn_tls_padding(s->value[ENN_SECURITY_PADDING], len);
+	if (ENN_TLS_OVERHEAD + len + padding > room) {
+		/* No short record at the end of a batch that holds others: the next one has room. */
+		if (enn_writer_len(w) > 0) {
+			return false;
+		}
+		padding = 0;
+		most = room - ENN_TLS_OVERHEAD;
+		len = record_content(t, m, most, &gather);
+	}
+	size_t inner = len + 1 + padding;
+	uint8_t *record = enn_write_space(w, ENN_TLS_HEADER + inner + ENN_TLS_TAG);
+	const uint8_t *in = m->data + t->queue_offset;
+	advance_queue(t, len, gather ? record + ENN_TLS_HEADER : NULL);
+	enn_tls_write_header(record, ENN_TLS_APPLICATION_DATA, ENN_TLS_1_2, inner + ENN_TLS_TAG);
+	enn_aead_nonce(b->nonce[b->count], t->send.iv, t->send.sequence++);
+	b->job[b->count] = (struct enn_aead_job){
+		.nonce = b->nonce[b->count],
+		.aad = record,
+		.aad_len = ENN_TLS_HEADER,
+		.in = gather ? record + ENN_TLS_HEADER : in,
+		.in_len = len,
+		.trailer = application_trailer,
+		.trailer_len = 1 + padding,
+		.out = record + ENN_TLS_HEADER,
+	};
+	b->count++;
+	if (t->send.level == ENN_LEVEL_EARLY) {
+		t->early_sent += (uint32_t)len;
+	}
+	return true;
+}
+
+/* Seals what the batch has room for. Stops early when the key must be renewed. */
+static enum enn_status send_data(struct enn_tls *t, struct enn_writer *w)
+{
+	struct seal_batch b;
+	struct enn_message *m;
+	enum enn_status status = ENN_OK;
+
+	b.count = 0;
+	while (status == ENN_OK && (m = next_message(t)) != NULL) {
+		if (m->len == t->queue_offset) { /* an empty message has no record */
+			advance_queue(t, 0, NULL);
+			continue;
+		}
+		if (t->send.sequence + 1 >= record_limit(t) &&
+		    t->send.level == ENN_LEVEL_APPLICATION) {
+			t->key_update_owed = true;
+			break;
+		}
+		if (!plan_record(t, m, w, &b)) {
+			break;
+		}
+		if (b.count == SEAL_BATCH) {
+			status = seal_all(t, &b);
+		}
+	}
+	enum enn_status last = seal_all(t, &b);
+	return status != ENN_OK ? status : last;
+}
+
+/* ---- transmit ------------------------------------------------------------------------------------------------- */
+
+static bool all_sealed(const struct enn_tls *t)
+{
+	return t->queue_sealed == t->queue_len;
+}
+
+static void send_close(struct enn_tls *t, struct enn_writer *w)
+{
+	if (t->send_closed || !all_sealed(t) || !(t->final_queued || t->closing) ||
+	    t->state == ENN_TLS_STATE_IDLE || t->send.level != ENN_LEVEL_APPLICATION ||
+	    t->hs != NULL) {
+		return;
+	}
+	if (write_alert(t, w, ENN_TLS_ALERT_WARNING, ENN_ALERT_CLOSE_NOTIFY)) {
+		t->send_closed = true;
+		enn_tls_check_closed(t);
+	}
+}
+
+/* The alert that ends the connection. §6.1: user_canceled is followed by a close_notify. */
+static bool transmit_alert(struct enn_tls *t, struct enn_writer *w)
+{
+	bool warning = t->alert == ENN_ALERT_CLOSE_NOTIFY || t->alert == ENN_ALERT_USER_CANCELED;
+
+	if (!write_alert(t, w, warning ? ENN_TLS_ALERT_WARNING : ENN_TLS_ALERT_FATAL, t->alert)) {
+		return false;
+	}
+	t->alert_pending = t->alert == ENN_ALERT_USER_CANCELED;
+	t->alert = ENN_ALERT_CLOSE_NOTIFY;
+	return t->alert_pending;
+}
+
+/* One round: false when there is nothing more to do for this batch. */
+static bool transmit_round(struct enn_tls *t, struct enn_writer *w)
+{
+	if (enn_tls_flush(t) != ENN_OK) {
+		enn_buffer_clear(&t->flight, t->carrier.env);
+		(void)enn_handshake_no_memory(&t->carrier, "record");
+		enn_tls_failed(t);
+	}
+	if (!drain_out(t, w)) {
+		return false;
+	}
+	if (t->alert_pending) {
+		return transmit_alert(t, w);
+	}
+	if (t->state == ENN_TLS_STATE_FAILED || t->state == ENN_TLS_STATE_CLOSED) {
+		return false;
+	}
+	if (t->key_update_owed && t->state == ENN_TLS_STATE_OPEN && !t->send_closed) {
+		if (send_key_update(t) != ENN_OK) {
+			(void)enn_handshake_no_memory(&t->carrier, "KeyUpdate");
+			enn_tls_failed(t);
+		}
+		return true;
+	}
+	if (send_data(t, w) != ENN_OK) {
+		w->pos = w->start;
+		enn_tls_fail(t, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_PROTOCOL_FAILED, "record",
+			     "sealing a record failed");
+		return true;
+	}
+	if (t->key_update_owed && t->state == ENN_TLS_STATE_OPEN && !t->send_closed) {
+		return true;
+	}
+	send_close(t, w);
+	return false;
+}
+
+void enn_tls_transmit(struct enn_tls *t, enn_time now, struct enn_batch *batch)
+{
+	struct enn_writer w = enn_writer_of(batch->buf, batch->cap);
+
+	(void)now;
+	while (transmit_round(t, &w)) {
+	}
+	batch->len = enn_writer_len(&w);
+	batch->segment_size = 0;
+	batch->ecn = 0;
+}

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * NSS's part of a peer program. NSS runs without a database here: PEM is turned into DER
+ * by libcrypto, and certificates, keys and CRLs are imported for the life of the program.
+ */
+#include <nspr.h>
+#include <nss.h>
+#include <pk11pub.h>
+#include <private/pprio.h>
+#include <ssl.h>
+#include <sslerr.h>
+#include <sslexp.h>
+#include <sslproto.h>
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer.h"
+
+const char peer_library_name[] = "NSS";
+
+static struct {
+	const struct peer_options *o;
+	struct peer_report *report;
+	CERTCertificate *certs[8]; /* held so that chains can be built from them */
+	size_t n_certs;
+	CERTCertificate *leaf;
+	SECKEYPrivateKey *key;
+	PK11SymKey *psk;
+	SSLAntiReplayContext *anti_replay;
+	PRFileDesc *fd;
+	bool close_seen;
+} lib;
+
+static bool fail(struct peer_report *report, const char *what)
+{
+	PRErrorCode code = PR_GetError();
+
+	return peer_fail(report, "%s: %s", what, PR_ErrorToName(code) ? PR_ErrorToName(code) : "?");
+}
+
+/* ---- PEM ------------------------------------------------------------------------------ */
+
+static CERTCertificate *hold(X509 *x)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509(x, &der);
+	SECItem item = {siBuffer, der, (unsigned)len};
+	CERTCertificate *cert = NULL;
+
+	if (len > 0 && lib.n_certs < 8) {
+		cert = CERT_NewTempCertificate(CERT_GetDefaultCertDB(), &item, NULL, PR_FALSE, PR_TRUE);
+		if (cert != NULL) {
+			lib.certs[lib.n_certs++] = cert;
+		}
+	}
+	OPENSSL_free(der);
+	return cert;
+}
+
+/* Imports every certificate of a file; *first is the first one. */
+static bool import_certs(const char *path, CERTCertificate **first)
+{
+	BIO *bio = BIO_new_file(path, "r");
+	bool any = false;
+	X509 *x;
+
+	while (bio != NULL && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+		CERTCertificate *cert = hold(x);
+
+		X509_free(x);
+		if (cert == NULL) {
+			break;
+		}
+		if (!any) {
+			*first = cert;
+		}
+		any = true;
+	}
+	BIO_free(bio);
+	return any;
+}
+
+static bool import_trust(const char *path)
+{
+	CERTCertificate *cert = NULL;
+	CERTCertTrust trust;
+
+	return import_certs(path, &cert) && CERT_DecodeTrustString(&trust, "CT,,") == SECSuccess &&
+	       CERT_ChangeCertTrust(CERT_GetDefaultCertDB(), cert, &trust) == SECSuccess;
+}
+
+static bool import_crl(const char *path)
+{
+	BIO *bio = BIO_new_file(path, "r");
+	X509_CRL *crl = bio != NULL ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
+	static unsigned char *der; /* NSS refers to it from then on */
+	static SECItem item;
+	int len = crl != NULL ? i2d_X509_CRL(crl, &der) : -1;
+
+	X509_CRL_free(crl);
+	BIO_free(bio);
+	item = (SECItem){siBuffer, der, (unsigned)len};
+	return len > 0 && CERT_CacheCRL(CERT_GetDefaultCertDB(), &item) == SECSuccess;
+}
+
+/* NSS finds a key again by its public value: the point, or the modulus. */
+static int public_value(EVP_PKEY *key, unsigned char *out, size_t cap)
+{
+	BIGNUM *n = NULL;
+	size_t len = 0;
+	int used;
+
+	if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, out, cap, &len) == 1) {
+		return (int)len;
+	}
+	if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1) {
+		return -1;
+	}
+	used = BN_num_bytes(n) <= (int)cap ? BN_bn2bin(n, out) : -1;
+	BN_free(n);
+	return used;
+}
+
+static bool import_key(const char *path)
+{
+	BIO *bio = BIO_new_file(path, "r");
+	EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+	PKCS8_PRIV_KEY_INFO *info = key != NULL ? EVP_PKEY2PKCS8(key) : NULL;
+	PK11SlotInfo *slot = PK11_GetInternalSlot();
+	unsigned char *der = NULL, public[600];
+	int len = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : -1;
+	int public_len = key != NULL ? public_value(key, public, sizeof(public)) : -1;
+	SECItem item = {siBuffer, der, (unsigned)len}, value = {siBuffer, public, (unsigned)public_len};
+	bool ok;
+
+	ok = len > 0 && public_len > 0 &&
+	     PK11_ImportDERPrivateKeyInfoAndReturnKey(slot, &item, NULL, &value, PR_FALSE, PR_TRUE,
+						      KU_DIGITAL_SIGNATURE, &lib.key,
+						      NULL) == SECSuccess;
+	OPENSSL_free(der);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	EVP_PKEY_free(key);
+	BIO_free(bio);
+	PK11_FreeSlot(slot);
+	return ok;
+}
+
+/* ---- callbacks ----------------------------------------------------------------------- */
+
+static void on_alert_in(const PRFileDesc *fd, void *arg, const SSLAlert *alert)
+{
+	(void)fd;
+	(void)arg;
+	if (alert->description == 0) {
+		lib.close_seen = true;
+	} else {
+		lib.report->alert_in = alert->description;
+	}
+}
+
+static void on_alert_out(const PRFileDesc *fd, void *arg, const SSLAlert *alert)
+{
+	(void)fd;
+	(void)arg;
+	if (alert->description != 0) {
+		lib.report->alert_out = alert->description;
+	}
+}
+
+static SECStatus accept_any(void *arg, PRFileDesc *fd, PRBool check, PRBool is_server)
+{
+	(void)arg;
+	(void)fd;
+	(void)check;
+	(void)is_server;
+	return SECSuccess;
+}
+
+static SECStatus on_client_auth(void *arg, PRFileDesc *fd, CERTDistNames *names, CERTCertificate **cert,
+				SECKEYPrivateKey **key)
+{
+	(void)arg;
+	(void)fd;
+	(void)names;
+	if (lib.leaf == NULL) {
+		return SECFailure;
+	}
+	*cert = CERT_DupCertificate(lib.leaf);
+	*key = SECKEY_CopyPrivateKey(lib.key);
+	return SECSuccess;
+}
+
+static PRInt32 on_sni(PRFileDesc *fd, const SECItem *names, PRUint32 count, void *arg)
+{
+	(void)fd;
+	(void)arg;
+	if (count > 0) {
+		snprintf(lib.report->sni, sizeof(lib.report->sni), "%.*s", (int)names[0].len,
+			 (const char *)names[0].data);
+	}
+	if (lib.o->sni_expect != NULL && strcmp(lib.report->sni, lib.o->sni_expect) != 0) {
+		return SSL_SNI_SEND_ALERT;
+	}
+	return SSL_SNI_CURRENT_CONFIG_IS_USED;
+}
+
+static SECStatus on_token(PRFileDesc *fd, const PRUint8 *token, unsigned int len, void *ctx)
+{
+	(void)fd;
+	(void)ctx;
+	peer_save_session(token, len);
+	return SECSuccess;
+}
+
+static SSLHelloRetryRequestAction on_retry(PRBool first, const PRUint8 *token, unsigned int token_len,
+					   PRUint8 *out, unsigned int *out_len, unsigned int max, void *arg)
+{
+	(void)token;
+	(void)token_len;
+	(void)arg;
+	if (!first) {
+		return ssl_hello_retry_accept;
+	}
+	*out_len = max < 4 ? max : 4;
+	memset(out, 0x5a, *out_len);
+	return ssl_hello_retry_request;
+}
+
+/* ---- set-up -------------------------------------------------------------------------- */
+
+static bool make_psk(const struct peer_options *o)
+{
+	PK11SlotInfo *slot = PK11_GetInternalSlot();
+	SECItem key = {siBuffer, o->psk.data, (unsigned)o->psk.len};
+
+	lib.psk = PK11_ImportSymKey(slot, CKM_HKDF_KEY_GEN, PK11_OriginUnwrap, CKA_DERIVE, &key, NULL);
+	PK11_FreeSlot(slot);
+	return lib.psk != NULL;
+}
+
+bool peer_library_open(const struct peer_options *o, struct peer_report *report)
+{
+	CERTCertificate *first = NULL;
+
+	lib.o = o;
+	PR_Init(PR_USER_THREAD, PR_PRIORITY_NORMAL, 0);
+	if (NSS_NoDB_Init(NULL) != SECSuccess || NSS_SetDomesticPolicy() != SECSuccess) {
+		return fail(report, "init");
+	}
+	if (o->ca != NULL && !import_trust(o->ca)) {
+		return fail(report, "ca");
+	}
+	if (o->crl != NULL && !import_crl(o->crl)) {
+		return fail(report, "crl");
+	}
+	if (o->cert != NULL && (!import_certs(o->cert, &first) || !import_key(o->key))) {
+		return fail(report, "certificate");
+	}
+	lib.leaf = first;
+	if (o->psk.data != NULL && !make_psk(o)) {
+		return fail(report, "psk");
+	}
+	if (o->server && SSL_ConfigServerSessionIDCache(0, 0, 0, ".") != SECSuccess) {
+		return fail(report, "cache");
+	}
+	if (o->early_max > 0 &&
+	    SSL_CreateAntiReplayContext(PR_Now() - 20 * PR_USEC_PER_SEC, 10 * PR_USEC_PER_SEC, 7, 14,
+					&lib.anti_replay) != SECSuccess) {
+		return fail(report, "anti-replay");
+	}
+	return true;
+}
+
+static const struct {
+	const char *name;
+	PRUint16 id;
+} suites[] = {{"TLS_AES_128_GCM_SHA256", TLS_AES_128_GCM_SHA256},
+	      {"TLS_AES_256_GCM_SHA384", TLS_AES_256_GCM_SHA384},
+	      {"TLS_CHACHA20_POLY1305_SHA256", TLS_CHACHA20_POLY1305_SHA256}};
+
+static const struct {
+	const char *name;
+	SSLNamedGroup id;
+} groups[] = {{"X25519", ssl_grp_ec_curve25519},
+	      {"P-256", ssl_grp_ec_secp256r1},
+	      {"P-384", ssl_grp_ec_secp384r1}};
+
+static SECStatus set_suites(const struct peer_options *o)
+{
+	const PRUint16 *all = SSL_GetImplementedCiphers();
+
+	if (o->n_suites == 0) {
+		return SECSuccess;
+	}
+	for (PRUint16 i = 0; i < SSL_GetNumImplementedCiphers(); i++) {
+		bool on = false;
+
+		for (size_t j = 0; j < o->n_suites; j++) {
+			for (size_t k = 0; k < 3; k++) {
+				on = on || (strcmp(o->suites[j], suites[k].name) == 0 &&
+					    suites[k].id == all[i]);
+			}
+		}
+		if (SSL_CipherPrefSet(lib.fd, all[i], on ? PR_TRUE : PR_FALSE) != SECSuccess) {
+			return SECFailure;
+		}
+	}
+	return SECSuccess;
+}
+
+static SECStatus set_groups(const struct peer_options *o)
+{
+	SSLNamedGroup ids[PEER_MAX_LIST];
+
+	for (size_t i = 0; i < o->n_groups; i++) {
+		for (size_t j = 0; j < 3; j++) {
+			if (strcmp(o->groups[i], groups[j].name) == 0) {
+				ids[i] = groups[j].id;
+			}
+		}
+	}
+	if (o->n_groups > 0 && SSL_NamedGroupConfig(lib.fd, ids, (unsigned)o->n_groups) != SECSuccess) {
+		return SECFailure;
+	}
+	return o->shares > 1 ? SSL_SendAdditionalKeyShares(lib.fd, (unsigned)o->shares - 1) : SECSuccess;
+}
+
+static SECStatus set_alpn(const struct peer_options *o)
+{
+	unsigned char wire[256];
+	unsigned used = 0;
+
+	for (size_t i = 0; i < o->n_alpn; i++) {
+		unsigned len = (unsigned)strlen(o->alpn[i]);
+
+		if (used + 1 + len > sizeof(wire)) {
+			return SECFailure;
+		}
+		wire[used++] = (unsigned char)len;
+		memcpy(wire + used, o->alpn[i], len);
+		used += len;
+	}
+	return used == 0 ? SECSuccess : SSL_SetNextProtoNego(lib.fd, wire, used);
+}
+
+static SECStatus set_server(const struct peer_options *o)
+{
+	if (lib.leaf != NULL &&
+	    SSL_ConfigServerCert(lib.fd, lib.leaf, lib.key, NULL, 0) != SECSuccess) {
+		return SECFailure;
+	}
+	if (SSL_SNISocketConfigHook(lib.fd, on_sni, NULL) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_REQUEST_CERTIFICATE, o->auth != AUTH_NONE) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_REQUIRE_CERTIFICATE,
+			  o->auth == AUTH_REQUIRE ? SSL_REQUIRE_ALWAYS : SSL_REQUIRE_NEVER) != SECSuccess) {
+		return SECFailure;
+	}
+	if (o->early_max > 0 && (SSL_SetAntiReplayContext(lib.fd, lib.anti_replay) != SECSuccess ||
+				 SSL_SetMaxEarlyDataSize(lib.fd, o->early_max) != SECSuccess)) {
+		return SECFailure;
+	}
+	return o->cookie ? SSL_HelloRetryRequestCallback(lib.fd, on_retry, NULL) : SECSuccess;
+}
+
+static SECStatus set_client(const struct peer_options *o)
+{
+	if (o->name != NULL && SSL_SetURL(lib.fd, o->name) != SECSuccess) {
+		return SECFailure;
+	}
+	/* NSS 3.87 dies when it encodes a session that has no peer certificate. */
+	if (lib.psk == NULL && SSL_SetResumptionTokenCallback(lib.fd, on_token, NULL) != SECSuccess) {
+		return SECFailure;
+	}
+	if (SSL_GetClientAuthDataHook(lib.fd, on_client_auth, NULL) != SECSuccess) {
+		return SECFailure;
+	}
+	if (o->session_in.data == NULL) {
+		return SECSuccess;
+	}
+	return SSL_SetResumptionToken(lib.fd, o->session_in.data, (unsigned)o->session_in.len);
+}
+
+static SECStatus set_options(const struct peer_options *o)
+{
+	PRUint16 version = o->tls12 ? SSL_LIBRARY_VERSION_TLS_1_2 : SSL_LIBRARY_VERSION_TLS_1_3;
+	SSLVersionRange range = {version, version};
+	bool early = o->early_max > 0 || o->early.data != NULL;
+
+	if (SSL_VersionRangeSet(lib.fd, &range) != SECSuccess || set_suites(o) != SECSuccess ||
+	    set_groups(o) != SECSuccess || set_alpn(o) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_SESSION_TICKETS, o->tickets != 0) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_TLS13_COMPAT_MODE, !o->no_compat) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_0RTT_DATA, early) != SECSuccess ||
+	    SSL_AlertReceivedCallback(lib.fd, on_alert_in, NULL) != SECSuccess ||
+	    SSL_AlertSentCallback(lib.fd, on_alert_out, NULL) != SECSuccess) {
+		return SECFailure;
+	}
+	if (o->no_verify && SSL_AuthCertificateHook(lib.fd, accept_any, NULL) != SECSuccess) {
+		return SECFailure;
+	}
+	if (lib.psk != NULL &&
+	    SSL_AddExternalPsk(lib.fd, lib.psk, (const PRUint8 *)o->psk_identity,
+			       (unsigned)strlen(o->psk_identity), ssl_hash_sha256) != SECSuccess) {
+		return SECFailure;
+	}
+	return o->server ? set_server(o) : set_client(o);
+}
+
+/* ---- one connection -------------------------------------------------------------------- */
+
+static bool nonblocking(bool on)
+{
+	PRSocketOptionData option = {.option = PR_SockOpt_Nonblocking};
+
+	option.value.non_blocking = on ? PR_TRUE : PR_FALSE;
+	return PR_SetSocketOption(lib.fd, &option) == PR_SUCCESS;
+}
+
+/* A blocking write would wait for the whole handshake and so never be early. */
+static bool send_early(const struct peer_options *o, struct peer_report *report)
+{
+	bool ok;
+
+	if (!nonblocking(true)) {
+		return fail(report, "nonblocking");
+	}
+	(void)SSL_ForceHandshake(lib.fd);
+	ok = PR_Write(lib.fd, o->early.data, (PRInt32)o->early.len) == (PRInt32)o->early.len;
+	return (nonblocking(false) && ok) || fail(report, "early data");
+}
+
+static bool take_early(void)
+{
+	unsigned char buf[4096];
+	PRInt32 n = PR_Read(lib.fd, buf, sizeof(buf));
+
+	if (n > 0) {
+		peer_take_early(buf, (size_t)n);
+	}
+	return n > 0;
+}
+
+static void tell(const struct peer_options *o, struct peer_report *report)
+{
+	CERTCertificate *cert = SSL_PeerCertificate(lib.fd);
+	SSLChannelInfo info;
+	SSLNextProtoState state;
+	unsigned char alpn[64];
+	unsigned len = 0;
+
+	memset(&info, 0, sizeof(info));
+	SSL_GetChannelInfo(lib.fd, &info, sizeof(info));
+	snprintf(report->version, sizeof(report->version), "%s",
+		 info.protocolVersion == SSL_LIBRARY_VERSION_TLS_1_3 ? "TLSv1.3" : "TLSv1.2");
+	for (size_t i = 0; i < 3; i++) {
+		if (suites[i].id == info.cipherSuite) {
+			snprintf(report->cipher, sizeof(report->cipher), "%s", suites[i].name);
+		}
+		if (groups[i].id == info.keaGroup) {
+			snprintf(report->group, sizeof(report->group), "%s", groups[i].name);
+		}
+	}
+	if (SSL_GetNextProto(lib.fd, &state, alpn, &len, sizeof(alpn)) == SECSuccess &&
+	    state != SSL_NEXT_PROTO_NO_SUPPORT) {
+		snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)len, (const char *)alpn);
+	}
+	report->resumed = info.resumed == PR_TRUE;
+	report->peer_cert = cert != NULL;
+	CERT_DestroyCertificate(cert);
+	if (o->early.data != NULL || (o->server && o->early_max > 0)) {
+		snprintf(report->early, sizeof(report->early), "%s",
+			 info.earlyDataAccepted ? "accepted" : "rejected");
+	}
+	if (o->export_label != NULL) {
+		report->has_export =
+			SSL_ExportKeyingMaterial(lib.fd, o->export_label,
+						 (unsigned)strlen(o->export_label), PR_FALSE, NULL, 0,
+						 report->exported, (unsigned)o->export_len) == SECSuccess;
+	}
+}
+
+bool peer_library_connect(const struct peer_options *o, int fd, struct peer_report *report)
+{
+	lib.report = report;
+	lib.close_seen = false;
+	lib.fd = SSL_ImportFD(NULL, PR_ImportTCPSocket(fd));
+	/* The reset drops a session that was set, so it comes first. */
+	if (lib.fd == NULL || SSL_ResetHandshake(lib.fd, o->server ? PR_TRUE : PR_FALSE) != SECSuccess ||
+	    set_options(o) != SECSuccess) {
+		return fail(report, "options");
+	}
+	if (!o->server && o->early.data != NULL && !send_early(o, report)) {
+		return false;
+	}
+	/* A server's handshake stops where early data can be read. */
+	while (SSL_ForceHandshake(lib.fd) != SECSuccess) {
+		if (!o->server || o->early_max == 0 || PR_GetError() != PR_WOULD_BLOCK_ERROR ||
+		    !take_early()) {
+			return fail(report, "handshake");
+		}
+	}
+	tell(o, report);
+	return true;
+}
+
+void peer_library_disconnect(void)
+{
+	/* The descriptor stays open: peer.c closes it. */
+	if (lib.fd != NULL) {
+		PRFileDesc *bottom = PR_GetIdentitiesLayer(lib.fd, PR_NSPR_IO_LAYER);
+
+		if (bottom != NULL) {
+			PR_ChangeFileDescNativeHandle(bottom, -1);
+		}
+		PR_Close(lib.fd);
+	}
+	lib.fd = NULL;
+}
+
+void peer_library_close(void)
+{
+	for (size_t i = 0; i < lib.n_certs; i++) {
+		CERT_DestroyCertificate(lib.certs[i]);
+	}
+	if (lib.o->server) {
+		SSL_ShutdownServerSessionIDCache();
+	}
+}
+
+ssize_t peer_library_read(unsigned char *buf, size_t len, struct peer_report *report)
+{
+	PRInt32 n = PR_Recv(lib.fd, buf, (PRInt32)len, 0, PR_SecondsToInterval(lib.o->timeout_s));
+
+	if (n > 0) {
+		return n;
+	}
+	if (n == 0 || PR_GetError() == PR_END_OF_FILE_ERROR) {
+		return lib.close_seen ? PEER_CLOSED : PEER_TRUNCATED;
+	}
+	fail(report, "read");
+	return PEER_ERROR;
+}
+
+bool peer_library_write(const unsigned char *buf, size_t len, struct peer_report *report)
+{
+	return PR_Write(lib.fd, buf, (PRInt32)len) == (PRInt32)len || fail(report, "write");
+}
+
+bool peer_library_final(struct peer_report *report)
+{
+	/* It closes the stream below too, which the peer may already have done. */
+	return PR_Shutdown(lib.fd, PR_SHUTDOWN_SEND) == PR_SUCCESS ||
+	       PR_GetError() == PR_NOT_CONNECTED_ERROR || fail(report, "shutdown");
+}
+
+bool peer_library_rekey(bool both, struct peer_report *report)
+{
+	return SSL_KeyUpdate(lib.fd, both ? PR_TRUE : PR_FALSE) == SECSuccess || fail(report, "key update");
+}

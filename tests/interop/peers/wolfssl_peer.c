@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wolfSSL's part of a peer program.
+ */
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "peer.h"
+
+const char peer_library_name[] = "wolfSSL";
+
+static struct {
+	const struct peer_options *o;
+	struct peer_report *report;
+	WOLFSSL_CTX *ctx;
+	WOLFSSL *ssl;
+} lib;
+
+static const char *const suite_names[][2] = {
+	{"TLS_AES_128_GCM_SHA256", "TLS13-AES128-GCM-SHA256"},
+	{"TLS_AES_256_GCM_SHA384", "TLS13-AES256-GCM-SHA384"},
+	{"TLS_CHACHA20_POLY1305_SHA256", "TLS13-CHACHA20-POLY1305-SHA256"},
+	{NULL, NULL},
+};
+
+static const struct {
+	const char *name, *other;
+	int id;
+} group_names[] = {
+	{"X25519", "X25519", WOLFSSL_ECC_X25519},
+	{"P-256", "SECP256R1", WOLFSSL_ECC_SECP256R1},
+	{"P-384", "SECP384R1", WOLFSSL_ECC_SECP384R1},
+};
+
+static void note_alerts(struct peer_report *report)
+{
+	WOLFSSL_ALERT_HISTORY history;
+
+	if (lib.ssl == NULL || wolfSSL_get_alert_history(lib.ssl, &history) != WOLFSSL_SUCCESS) {
+		return;
+	}
+	if (history.last_rx.code > 0) {
+		report->alert_in = history.last_rx.code;
+	}
+	if (history.last_tx.code > 0) {
+		report->alert_out = history.last_tx.code;
+	}
+}
+
+static bool fail(struct peer_report *report, const char *what, int ret)
+{
+	char text[WOLFSSL_MAX_ERROR_SZ];
+	int code = lib.ssl != NULL ? wolfSSL_get_error(lib.ssl, ret) : ret;
+
+	note_alerts(report);
+	wolfSSL_ERR_error_string((unsigned long)code, text);
+	return peer_fail(report, "%s: %d %s", what, code, text);
+}
+
+/* ---- callbacks ----------------------------------------------------------------------- */
+
+static int on_sni(WOLFSSL *ssl, int *alert, void *arg)
+{
+	const char *name = wolfSSL_get_servername(ssl, WOLFSSL_SNI_HOST_NAME);
+
+	(void)arg;
+	snprintf(lib.report->sni, sizeof(lib.report->sni), "%s", name != NULL ? name : "");
+	if (lib.o->sni_expect != NULL && strcmp(lib.report->sni, lib.o->sni_expect) != 0) {
+		*alert = unrecognized_name;
+		return fatal_return;
+	}
+	return 0;
+}
+
+static unsigned int on_psk_client(WOLFSSL *ssl, const char *hint, char *identity, unsigned int id_max,
+				  unsigned char *key, unsigned int key_max, const char **suite)
+{
+	(void)ssl;
+	(void)hint;
+	if (strlen(lib.o->psk_identity) >= id_max || lib.o->psk.len > key_max) {
+		return 0;
+	}
+	snprintf(identity, id_max, "%s", lib.o->psk_identity);
+	memcpy(key, lib.o->psk.data, lib.o->psk.len);
+	*suite = "TLS13-AES128-GCM-SHA256";
+	return (unsigned)lib.o->psk.len;
+}
+
+static unsigned int on_psk_server(WOLFSSL *ssl, const char *identity, unsigned char *key,
+				  unsigned int key_max, const char **suite)
+{
+	(void)ssl;
+	if (strcmp(identity, lib.o->psk_identity) != 0 || lib.o->psk.len > key_max) {
+		return 0;
+	}
+	memcpy(key, lib.o->psk.data, lib.o->psk.len);
+	*suite = "TLS13-AES128-GCM-SHA256";
+	return (unsigned)lib.o->psk.len;
+}
+
+/* ---- set-up -------------------------------------------------------------------------- */
+
+static bool set_suites(const struct peer_options *o, struct peer_report *report)
+{
+	char list[256] = "";
+
+	for (size_t i = 0; i < o->n_suites; i++) {
+		for (size_t j = 0; suite_names[j][0] != NULL; j++) {
+			if (strcmp(o->suites[i], suite_names[j][0]) == 0) {
+				size_t used = strlen(list);
+
+				snprintf(list + used, sizeof(list) - used, "%s%s",
+					 used > 0 ? ":" : "", suite_names[j][1]);
+			}
+		}
+	}
+	return list[0] == 0 || wolfSSL_CTX_set_cipher_list(lib.ctx, list) == WOLFSSL_SUCCESS ||
+	       fail(report, "suites", 0);
+}
+
+static int group_id(const char *name)
+{
+	for (size_t i = 0; i < 3; i++) {
+		if (strcmp(group_names[i].name, name) == 0) {
+			return group_names[i].id;
+		}
+	}
+	return 0;
+}
+
+static bool set_groups(const struct peer_options *o, struct peer_report *report)
+{
+	int ids[PEER_MAX_LIST];
+
+	for (size_t i = 0; i < o->n_groups; i++) {
+		ids[i] = group_id(o->groups[i]);
+	}
+	return o->n_groups == 0 ||
+	       wolfSSL_CTX_set_groups(lib.ctx, ids, (int)o->n_groups) == WOLFSSL_SUCCESS ||
+	       fail(report, "groups", 0);
+}
+
+static bool set_trust(const struct peer_options *o, struct peer_report *report)
+{
+	int mode = WOLFSSL_VERIFY_NONE;
+
+	if (o->ca != NULL && wolfSSL_CTX_load_verify_locations(lib.ctx, o->ca, NULL) != WOLFSSL_SUCCESS) {
+		return fail(report, "ca", 0);
+	}
+	if (o->crl != NULL &&
+	    (wolfSSL_CTX_EnableCRL(lib.ctx, WOLFSSL_CRL_CHECK) != WOLFSSL_SUCCESS ||
+	     wolfSSL_CTX_LoadCRLFile(lib.ctx, o->crl, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)) {
+		return fail(report, "crl", 0);
+	}
+	if (!o->server && !o->no_verify) {
+		mode = WOLFSSL_VERIFY_PEER;
+	} else if (o->server && o->auth != AUTH_NONE) {
+		mode = WOLFSSL_VERIFY_PEER |
+		       (o->auth == AUTH_REQUIRE ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
+	}
+	wolfSSL_CTX_set_verify(lib.ctx, mode, NULL);
+	return true;
+}
+
+bool peer_library_open(const struct peer_options *o, struct peer_report *report)
+{
+	WOLFSSL_METHOD *method;
+
+	lib.o = o;
+	wolfSSL_Init();
+	if (o->tls12) {
+		method = o->server ? wolfTLSv1_2_server_method() : wolfTLSv1_2_client_method();
+	} else {
+		method = o->server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method();
+	}
+	lib.ctx = wolfSSL_CTX_new(method);
+	if (lib.ctx == NULL || !set_trust(o, report) || !set_suites(o, report) || !set_groups(o, report)) {
+		return fail(report, "context", 0);
+	}
+	if (o->cert != NULL &&
+	    (wolfSSL_CTX_use_certificate_chain_file(lib.ctx, o->cert) != WOLFSSL_SUCCESS ||
+	     wolfSSL_CTX_use_PrivateKey_file(lib.ctx, o->key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)) {
+		return fail(report, "certificate", 0);
+	}
+	if (o->psk.data != NULL && o->server) {
+		wolfSSL_CTX_set_psk_server_tls13_callback(lib.ctx, on_psk_server);
+	} else if (o->psk.data != NULL) {
+		wolfSSL_CTX_set_psk_client_tls13_callback(lib.ctx, on_psk_client);
+	}
+	if (o->psk_ke && wolfSSL_CTX_no_dhe_psk(lib.ctx) != 0) {
+		return fail(report, "psk_ke", 0);
+	}
+	if (o->server) {
+		wolfSSL_CTX_set_servername_callback(lib.ctx, on_sni);
+	}
+	if (o->server && o->tickets == 0) {
+		wolfSSL_CTX_no_ticket_TLSv13(lib.ctx);
+	}
+	return true;
+}
+
+/* ---- one connection -------------------------------------------------------------------- */
+
+static int set_alpn(const struct peer_options *o)
+{
+	char list[256] = "";
+
+	for (size_t i = 0; i < o->n_alpn; i++) {
+		size_t used = strlen(list);
+
+		snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? "," : "", o->alpn[i]);
+	}
+	return wolfSSL_UseALPN(lib.ssl, list, (unsigned)strlen(list), WOLFSSL_ALPN_FAILED_ON_MISMATCH);
+}
+
+static bool set_client(const struct peer_options *o, struct peer_report *report)
+{
+	if (o->name != NULL &&
+	    (wolfSSL_UseSNI(lib.ssl, WOLFSSL_SNI_HOST_NAME, o->name, (unsigned short)strlen(o->name)) !=
+		     WOLFSSL_SUCCESS ||
+	     (!o->no_verify && wolfSSL_check_domain_name(lib.ssl, o->name) != WOLFSSL_SUCCESS))) {
+		return fail(report, "name", 0);
+	}
+	if (o->shares == 0) {
+		wolfSSL_NoKeyShares(lib.ssl);
+	}
+	for (int i = 0; i < o->shares && (size_t)i < o->n_groups; i++) {
+		if (wolfSSL_UseKeyShare(lib.ssl, (word16)group_id(o->groups[i])) != WOLFSSL_SUCCESS) {
+			return fail(report, "key share", 0);
+		}
+	}
+	if (o->session_in.data != NULL) {
+		const unsigned char *at = o->session_in.data;
+		WOLFSSL_SESSION *session =
+			wolfSSL_d2i_SSL_SESSION(NULL, &at, (long)o->session_in.len);
+		bool ok = session != NULL &&
+			  wolfSSL_set_session(lib.ssl, session) == WOLFSSL_SUCCESS;
+
+		wolfSSL_SESSION_free(session);
+		return ok || fail(report, "session", 0);
+	}
+	return true;
+}
+
+static void tell(const struct peer_options *o, struct peer_report *report)
+{
+	const char *group = wolfSSL_get_curve_name(lib.ssl);
+	WOLFSSL_X509 *cert = wolfSSL_get_peer_certificate(lib.ssl);
+	const char *cipher = wolfSSL_get_cipher(lib.ssl);
+	char *alpn = NULL;
+	unsigned short alpn_len = 0;
+
+	snprintf(report->version, sizeof(report->version), "%s", wolfSSL_get_version(lib.ssl));
+	snprintf(report->cipher, sizeof(report->cipher), "%s", cipher);
+	for (size_t i = 0; suite_names[i][0] != NULL; i++) {
+		if (strcasecmp(cipher, suite_names[i][1]) == 0) {
+			snprintf(report->cipher, sizeof(report->cipher), "%s", suite_names[i][0]);
+		}
+	}
+	for (size_t i = 0; group != NULL && i < 3; i++) {
+		if (strcasecmp(group, group_names[i].other) == 0) {
+			snprintf(report->group, sizeof(report->group), "%s", group_names[i].name);
+		}
+	}
+	if (wolfSSL_ALPN_GetProtocol(lib.ssl, &alpn, &alpn_len) == WOLFSSL_SUCCESS) {
+		snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)alpn_len, alpn);
+	}
+	report->resumed = wolfSSL_session_reused(lib.ssl) == 1;
+	report->peer_cert = cert != NULL;
+	wolfSSL_X509_free(cert);
+	if (o->export_label != NULL) {
+		report->has_export =
+			wolfSSL_export_keying_material(lib.ssl, report->exported, o->export_len,
+						       o->export_label, strlen(o->export_label), NULL,
+						       0, 0) == WOLFSSL_SUCCESS;
+	}
+}
+
+bool peer_library_connect(const struct peer_options *o, int fd, struct peer_report *report)
+{
+	int ret;
+
+	lib.report = report;
+	lib.ssl = wolfSSL_new(lib.ctx);
+	if (lib.ssl == NULL || wolfSSL_set_fd(lib.ssl, fd) != WOLFSSL_SUCCESS) {
+		return fail(report, "new", 0);
+	}
+	if (o->n_alpn > 0 && set_alpn(o) != WOLFSSL_SUCCESS) {
+		return fail(report, "alpn", 0);
+	}
+	if (!o->server && !set_client(o, report)) {
+		return false;
+	}
+	/* wolfSSL keeps the secrets for exporters only when told so before the handshake. */
+	if (o->export_label != NULL) {
+		wolfSSL_KeepArrays(lib.ssl);
+	}
+	if (o->cookie && wolfSSL_send_hrr_cookie(lib.ssl, NULL, 0) != WOLFSSL_SUCCESS) {
+		return fail(report, "cookie", 0);
+	}
+	ret = o->server ? wolfSSL_accept(lib.ssl) : wolfSSL_connect(lib.ssl);
+	if (ret != WOLFSSL_SUCCESS) {
+		return fail(report, "handshake", ret);
+	}
+	tell(o, report);
+	return true;
+}
+
+static void save_session(void)
+{
+	WOLFSSL_SESSION *session;
+	unsigned char *der = NULL;
+	int len;
+
+	if (lib.o->server || lib.o->session_out == NULL ||
+	    (session = wolfSSL_get1_session(lib.ssl)) == NULL) {
+		return;
+	}
+	len = wolfSSL_i2d_SSL_SESSION(session, &der);
+	if (len > 0) {
+		peer_save_session(der, (size_t)len);
+	}
+	wolfSSL_OPENSSL_free(der);
+	wolfSSL_SESSION_free(session);
+}
+
+void peer_library_disconnect(void)
+{
+	wolfSSL_free(lib.ssl);
+	lib.ssl = NULL;
+}
+
+void peer_library_close(void)
+{
+	wolfSSL_CTX_free(lib.ctx);
+	wolfSSL_Cleanup();
+}
+
+ssize_t peer_library_read(unsigned char *buf, size_t len, struct peer_report *report)
+{
+	int n = wolfSSL_read(lib.ssl, buf, (int)len);
+	int code;
+
+	if (n > 0) {
+		return n;
+	}
+	code = wolfSSL_get_error(lib.ssl, n);
+	if (code == WOLFSSL_ERROR_ZERO_RETURN) {
+		return PEER_CLOSED;
+	}
+	if (code == SOCKET_PEER_CLOSED_E || code == SOCKET_ERROR_E) {
+		return PEER_TRUNCATED;
+	}
+	fail(report, "read", n);
+	return PEER_ERROR;
+}
+
+bool peer_library_write(const unsigned char *buf, size_t len, struct peer_report *report)
+{
+	int n = wolfSSL_write(lib.ssl, buf, (int)len);
+
+	return n == (int)len || fail(report, "write", n);
+}
+
+bool peer_library_final(struct peer_report *report)
+{
+	int ret;
+
+	/* The ticket came after the handshake, with the first data read. */
+	save_session();
+	ret = wolfSSL_shutdown(lib.ssl);
+	return ret == WOLFSSL_SUCCESS || ret == WOLFSSL_SHUTDOWN_NOT_DONE || fail(report, "shutdown", ret);
+}
+
+bool peer_library_rekey(bool both, struct peer_report *report)
+{
+	int ret;
+
+	if (!both) {
+		return peer_fail(report, "wolfSSL always asks the peer to update too");
+	}
+	ret = wolfSSL_update_keys(lib.ssl);
+	return ret == WOLFSSL_SUCCESS || fail(report, "key update", ret);
+}

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is who: certificates of every kind, good and bad, in both directions."""
+import pytest
+
+from programs import settings
+
+KINDS = {"p256": "ecdsa_secp256r1_sha256", "p384": "ecdsa_secp384r1_sha384", "ed25519": "ed25519",
+         "rsa": "rsa_pss_rsae_sha256"}
+NO_ED25519 = "NSS 3.87 has no Ed25519 in TLS"
+BAD_CERTIFICATE, UNSUPPORTED, REVOKED, EXPIRED, UNKNOWN_CA = 42, 43, 44, 45, 48
+REQUIRED = 116
+# What a certificate-related refusal by the peer may look like.
+CERTIFICATE_ALERTS = (40, 42, 43, 44, 45, 46, 48)
+
+BAD_SERVERS = {
+    "wrong-ca": ("CERT_UNKNOWN_ISSUER", UNKNOWN_CA),
+    "self-signed": ("CERT_SELF_SIGNED", UNKNOWN_CA),
+    "expired": ("CERT_EXPIRED", EXPIRED),
+    "future": ("CERT_NOT_YET_VALID", BAD_CERTIFICATE),
+    "wrong-name": ("CERT_NAME_MISMATCH", BAD_CERTIFICATE),
+    "wrong-eku": ("CERT_WRONG_USAGE", UNSUPPORTED),
+    "revoked": ("CERT_REVOKED", REVOKED),
+}
+BAD_CLIENTS = {
+    "client-wrong-ca": ("CERT_UNKNOWN_ISSUER", UNKNOWN_CA),
+    "client-expired": ("CERT_EXPIRED", EXPIRED),
+    "client-wrong-eku": ("CERT_WRONG_USAGE", UNSUPPORTED),
+    "client-revoked": ("CERT_REVOKED", REVOKED),
+}
+
+
+def crl(link, kind):
+    return ["--crl", link.pki.crl()] if "revoked" in kind else []
+
+
+@pytest.mark.row("server certificate {kind}")
+@pytest.mark.parametrize("kind", KINDS)
+def test_server_certificate(link, kind):
+    if kind == "ed25519":
+        link.na_for("NSS", NO_ED25519)
+    mine, yours = link.talk(cert=kind)
+    if link.role == "client":
+        assert mine["info"]["signature"] == KINDS[kind] and mine["info"]["peer_authenticated"]
+        assert len(mine["info"]["peer_chain"]) == 1
+    else:
+        assert yours.peer_cert
+
+
+@pytest.mark.row("server certificate below an intermediate")
+def test_chain(link):
+    mine, _ = link.talk(cert="chain")
+    if link.role == "client":
+        assert len(mine["info"]["peer_chain"]) == 2
+
+
+@pytest.mark.row("valid CRL, certificate not revoked")
+def test_crl_good(link):
+    checking = ["--crl", link.pki.crl()]
+    link.talk(checking if link.role == "client" else (), checking if link.role == "server" else ())
+
+
+@pytest.mark.row("server certificate refused: {kind}")
+@pytest.mark.parametrize("kind", BAD_SERVERS)
+def test_bad_server(link, kind):
+    reason, alert = BAD_SERVERS[kind]
+    if link.role == "client":
+        link.we_refuse(reason, alert, cert=kind, ours=crl(link, kind))
+    else:
+        if kind == "wrong-eku":
+            link.na_for("wolfSSL", "wolfSSL 5.5.4 accepts a server certificate for client use only")
+        link.they_refuse(CERTIFICATE_ALERTS, cert=kind, theirs=crl(link, kind))
+
+
+# ---- client certificates ---------------------------------------------------------------------
+
+
+def mutual(link, kind, ask, more=()):
+    """Flags for both sides: the server asks ('request', 'require'), the client has `kind`."""
+    identity = link.identity(kind) if kind else []
+    if link.role == "client":
+        return identity, [["--ca", link.pki.ca, "--auth", ask], more]
+    asking = settings(**{"requestClient" if ask == "request" else "requireClient": True})
+    return [asking, "--ca", link.pki.ca, more], identity
+
+
+@pytest.mark.row("client certificate required: {kind}")
+@pytest.mark.parametrize("kind", KINDS)
+def test_client_certificate(link, kind):
+    if kind == "ed25519":
+        link.na_for("NSS", NO_ED25519)
+    ours, theirs = mutual(link, "client-" + kind, "require")
+    mine, yours = link.talk(ours, theirs)
+    if link.role == "server":
+        assert mine["info"]["signature"] == KINDS[kind] and mine["info"]["peer_authenticated"]
+    else:
+        assert yours.peer_cert
+
+
+@pytest.mark.row("client certificate requested and given")
+def test_client_requested(link):
+    ours, theirs = mutual(link, "client-p256", "request")
+    mine, yours = link.talk(ours, theirs)
+    assert mine["info"]["peer_authenticated"] if link.role == "server" else yours.peer_cert
+
+
+@pytest.mark.row("client certificate requested, none given")
+def test_client_absent(link):
+    ours, theirs = mutual(link, None, "request")
+    mine, yours = link.talk(ours, theirs)
+    assert not (mine["info"]["peer_authenticated"] if link.role == "server" else yours.peer_cert)
+
+
+@pytest.mark.row("client certificate required, none given: refused")
+def test_client_missing(link):
+    ours, theirs = mutual(link, None, "require")
+    if link.role == "server":
+        link.we_refuse("CERT_MISSING", REQUIRED, ours=ours, theirs=theirs)
+    else:
+        link.they_refuse((REQUIRED, BAD_CERTIFICATE, 40), ours=ours, theirs=theirs)
+
+
+@pytest.mark.row("client certificate refused: {kind}")
+@pytest.mark.parametrize("kind", BAD_CLIENTS)
+def test_bad_client(link, kind):
+    reason, alert = BAD_CLIENTS[kind]
+    ours, theirs = mutual(link, kind, "require", crl(link, kind))
+    if link.role == "server":
+        link.we_refuse(reason, alert, ours=ours, theirs=theirs)
+    else:
+        if kind == "client-wrong-eku":
+            link.na_for("wolfSSL", "wolfSSL 5.5.4 accepts a client certificate for server use only")
+        link.they_refuse(CERTIFICATE_ALERTS, ours=ours, theirs=theirs)
+
+
+# ---- delegation --------------------------------------------------------------------------------
+
+
+def delegated(link, verdict):
+    if link.role == "client":
+        return dict(ours=["--delegate", verdict], cert="wrong-ca")
+    ours, theirs = mutual(link, "client-wrong-ca", "require")
+    return dict(ours=[ours, "--delegate", verdict], theirs=theirs)
+
+
+@pytest.mark.row("validation delegated, accepted")
+def test_delegate_accept(link):
+    mine, _ = link.talk(**delegated(link, "accept"))
+    assert mine["counts"]["validate-peer"] == 1 and mine["info"]["peer_authenticated"]
+
+
+@pytest.mark.row("validation delegated, refused")
+def test_delegate_refuse(link):
+    mine, yours = link.refused(**delegated(link, "refuse"))
+    assert (mine.origin, mine.reason) == ("local", "CERT_REJECTED"), mine
+    assert yours.alert_in == mine.alert and mine.alert in CERTIFICATE_ALERTS, (mine, yours)
+
+
+@pytest.mark.row("signature made outside the engine: {kind}")
+@pytest.mark.parametrize("kind", ["p256", "rsa"])
+def test_external_signature(link, kind):
+    if link.role == "server":
+        cert = link.pki(kind)
+        ours, theirs, server = ["--external-cert", cert.chain, "--external-key", cert.key], (), None
+    else:
+        cert = link.pki("client-" + kind)
+        ours, theirs = mutual(link, None, "require")
+        ours, server = ["--external-cert", cert.chain, "--external-key", cert.key], "p256"
+    mine, _ = link.talk(ours, theirs, cert=server)
+    assert mine["counts"]["want-identity"] == 1

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Key updates, exporters and the key log."""
+import subprocess
+
+import pytest
+
+from process import LIMIT
+from programs import script, settings
+from relay import Relay
+
+WOLFSSL_BOTH = "wolfSSL always asks the peer to update too"
+
+
+def pieces(link):
+    """Half of the small data in each of two files, for peers that update between them."""
+    whole = link.data["small"]
+    half = whole.size // 2
+    paths = [link.tmp / "first", link.tmp / "second"]
+    paths[0].write_bytes(whole.bytes[:half])
+    paths[1].write_bytes(whole.bytes[half:])
+    return paths
+
+
+@pytest.mark.row("KeyUpdate here, one way")
+def test_update_ours(link):
+    mine, _ = link.talk(["--chunk", 1000, "--rekey", 1000, "--rekey", 3000])
+    assert (mine["info"]["keys_sent"], mine["info"]["keys_received"]) == (2, 0)
+
+
+@pytest.mark.row("KeyUpdate here, both ways")
+def test_update_ours_both(link):
+    mine, _ = link.talk(["--chunk", 1000, "--rekey", "1000:both", "--want-rekeys", 1])
+    assert (mine["info"]["keys_sent"], mine["info"]["keys_received"]) == (1, 1)
+
+
+def peer_updates(link, action):
+    first, second = pieces(link)
+    small = link.data["small"]
+    ours, _ = link.exchange()
+    sends = ["send:%s" % first, action, "send:%s" % second]
+    wait = "wait:%d" % small.size
+    theirs = [wait] + sends + ["waitfinal", "close"] if link.role == "client" else \
+        sends + [wait, "close"]
+    mine, yours = link.connect(ours, script(*theirs))
+    link.check_good(mine[0], yours[0], small)
+    return mine[0]["info"]
+
+
+@pytest.mark.row("KeyUpdate at the peer, one way")
+def test_update_theirs(link):
+    link.na_for("wolfSSL", WOLFSSL_BOTH)
+    info = peer_updates(link, "rekey")
+    assert (info["keys_sent"], info["keys_received"]) == (0, 1)
+
+
+@pytest.mark.row("KeyUpdate at the peer, both ways")
+def test_update_theirs_both(link):
+    info = peer_updates(link, "rekey:both")
+    assert (info["keys_sent"], info["keys_received"]) == (1, 1)
+
+
+@pytest.mark.row("KeyUpdate by policy, many times in a transfer")
+def test_update_often(link):
+    mine, _ = link.talk(settings(keyUpdateRecords=4, maxRecord=4096), data=link.data["medium"])
+    assert mine["info"]["keys_sent"] >= 10, mine
+
+
+@pytest.mark.row("exporter (RFC 8446 §7.5) gives both sides the same")
+def test_export(link):
+    label = "EXPORTER-ennead-interop"
+    mine, yours = link.talk(["--export", label + ":48"], ["--export", label + ":48"])
+    assert yours.export is not None and len(yours.export) == 96, yours
+    assert mine.exports == {label + ":48": yours.export}, (mine, yours)
+
+
+@pytest.mark.row("key log lets tshark read a recorded connection")
+def test_keylog(link):
+    try:
+        subprocess.run(["tshark", "-v"], capture_output=True, timeout=LIMIT, check=True)
+    except FileNotFoundError:
+        link.na("tshark is not installed (package tshark)")
+    log = link.tmp / "keys"
+    with Relay() as relay:
+        our_flags, their_flags = link.exchange()
+        # Updates on the way: the log must lead through them.
+        ours = [our_flags, "--keylog", log, "--chunk", 1000, "--rekey", 2000]
+        mine, yours = link.connect(ours, their_flags, middle=relay.start)
+        link.check_good(mine[0], yours[0], link.data["small"])
+        relay.join()
+        capture = link.tmp / "capture.pcap"
+        relay.write_pcap(capture)
+    shown = subprocess.run(
+        ["tshark", "-r", str(capture), "-o", "tls.keylog_file:%s" % log, "-d",
+         "tcp.port==%d,tls" % relay.SERVER_PORT, "-q", "-z", "follow,tls,raw,0"],
+        capture_output=True, text=True, timeout=30, check=True).stdout
+    lines = [line for line in shown.splitlines() if all(c in "0123456789abcdef\t" for c in line) and line]
+    sent = {True: b"", False: b""}
+    for line in lines:
+        sent[line.startswith("\t")] += bytes.fromhex(line.strip())
+    assert sent[False] == link.data["small"].bytes and sent[True] == link.data["small"].bytes, shown[:500]

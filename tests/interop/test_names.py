@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ALPN and SNI."""
+import pytest
+
+from pki import NAME
+
+NO_APPLICATION_PROTOCOL, UNRECOGNIZED_NAME = 120, 112
+
+
+@pytest.mark.row("ALPN agreed")
+def test_alpn(link):
+    mine, yours = link.talk(["--alpn", "h2", "--alpn", "http/1.1"], ["--alpn", "http/1.1"])
+    assert mine["info"]["alpn"] == "http/1.1" and yours.alpn == "http/1.1"
+
+
+@pytest.mark.row("ALPN: the server's order decides")
+def test_alpn_order(link):
+    if link.role == "client":
+        link.na("the choice is the server's, so it says nothing about an Ennead client")
+    mine, yours = link.talk(["--alpn", "one", "--alpn", "two"], ["--alpn", "two", "--alpn", "one"])
+    assert mine["info"]["alpn"] == "one" and yours.alpn == "one"
+
+
+@pytest.mark.row("ALPN offered to a server that has none")
+def test_alpn_one_sided(link):
+    flag = ["--alpn", "h2"]
+    mine, yours = link.talk(flag if link.role == "client" else (), flag if link.role == "server" else ())
+    assert mine["info"]["alpn"] is None
+
+
+@pytest.mark.row("ALPN without a common protocol: refused")
+def test_alpn_mismatch(link):
+    ours, theirs = ["--alpn", "h2"], ["--alpn", "other"]
+    if link.role == "server":
+        link.we_refuse("NO_SHARED_PARAMETERS", NO_APPLICATION_PROTOCOL, ours=ours, theirs=theirs)
+    else:
+        link.they_refuse((NO_APPLICATION_PROTOCOL,), ours=ours, theirs=theirs)
+
+
+@pytest.mark.row("SNI arrives")
+def test_sni(link):
+    mine, yours = link.talk()
+    assert (mine["info"]["server_name"] if link.role == "server" else yours.sni) == NAME
+
+
+@pytest.mark.row("SNI refused by the server")
+def test_sni_refused(link):
+    if link.role == "server":
+        link.na("an Ennead server shows its first certificate to a name that it does not know")
+    link.they_refuse((UNRECOGNIZED_NAME,), theirs=["--sni-expect", "other.test"])
+
+
+@pytest.mark.row("SNI chooses among certificates")
+def test_sni_chooses(link):
+    if link.role == "client":
+        link.na("the choice is the server's")
+    mine, _ = link.talk(link.identity("wrong-name"), name="elsewhere.test")
+    assert mine["info"]["server_name"] == "elsewhere.test"

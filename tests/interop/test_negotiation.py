@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cipher suites, groups, HelloRetryRequest, versions, compatibility mode."""
+import pytest
+
+from programs import settings
+
+SUITES = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+GROUPS = ["X25519", "P-256", "P-384"]
+HANDSHAKE_FAILURE, PROTOCOL_VERSION = 40, 70
+
+
+@pytest.mark.row("{suite} with {group}")
+@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("suite", SUITES)
+def test_suite_and_group(link, suite, group):
+    mine, yours = link.talk(settings(ciphersuite=suite, supportedGroup=group),
+                            ["--suite", suite, "--group", group])
+    assert (mine["info"]["cipher"], mine["info"]["key_exchange"]) == (suite, group)
+    assert (yours.cipher, yours.group) == (suite, group)
+    assert not mine["info"]["hello_retry"] and not mine["info"]["resumed"]
+
+
+@pytest.mark.row("no common parameter but the last of each list")
+def test_last_choice(link):
+    """Long lists on both sides that meet only in their last entries."""
+    mine, yours = link.talk(
+        settings(ciphersuite=":".join(SUITES), supportedGroup="X25519:P-256:P-384", keyShares=3),
+        ["--suite", SUITES[2], "--group", "P-384"])
+    assert (mine["info"]["cipher"], mine["info"]["key_exchange"]) == (SUITES[2], "P-384")
+    assert not mine["info"]["hello_retry"] and yours.group == "P-384"
+
+
+@pytest.mark.row("HelloRetryRequest: share for another group")
+def test_retry_other_group(link):
+    if link.role == "client":
+        ours, theirs = settings(supportedGroup="X25519:P-384", keyShares=1), ["--group", "P-384"]
+    else:
+        ours = settings(supportedGroup="P-384")
+        theirs = ["--group", "X25519", "--group", "P-384", "--shares", 1]
+    mine, yours = link.talk(ours, theirs)
+    assert mine["info"]["hello_retry"] and mine["info"]["key_exchange"] == "P-384"
+    assert yours.group == "P-384"
+
+
+@pytest.mark.row("HelloRetryRequest: no share at all")
+def test_retry_no_share(link):
+    if link.role == "server" and link.peer != "wolfSSL":
+        link.na("%s cannot leave key_share empty" % link.peer)
+    if link.role == "client":
+        ours, theirs = settings(keyShares=0), ["--group", "P-256"]
+    else:
+        ours, theirs = settings(supportedGroup="P-256"), ["--group", "P-256", "--shares", 0]
+    mine, yours = link.talk(ours, theirs)
+    assert mine["info"]["hello_retry"] and mine["info"]["key_exchange"] == "P-256"
+    assert yours.group == "P-256"
+
+
+@pytest.mark.row("HelloRetryRequest with a cookie")
+def test_retry_cookie(link):
+    if link.role == "server":
+        link.na("an Ennead TLS server keeps its state and sends no cookie")
+    link.na_for("GnuTLS", "GnuTLS 3.7 sends no cookie over TLS")
+    mine, _ = link.talk(settings(keyShares=0) if link.peer == "wolfSSL" else (), ["--cookie"])
+    assert mine["info"]["hello_retry"]
+
+
+@pytest.mark.row("HelloRetryRequest and AES-256 (transcript hash SHA-384)")
+def test_retry_sha384(link):
+    suite = SUITES[1]
+    ours = settings(ciphersuite=suite, supportedGroup="X25519:P-256" if link.role == "client" else "P-256")
+    theirs = ["--suite", suite] + (["--group", "P-256"] if link.role == "client" else
+                                   ["--group", "X25519", "--group", "P-256", "--shares", 1])
+    mine, yours = link.talk(ours, theirs)
+    assert mine["info"]["hello_retry"] and yours.cipher == suite
+
+
+@pytest.mark.row("no common group: handshake_failure")
+def test_no_group(link):
+    ours, theirs = settings(supportedGroup="X25519"), ["--group", "P-384"]
+    if link.role == "server":
+        link.we_refuse("NO_SHARED_PARAMETERS", HANDSHAKE_FAILURE, ours=ours, theirs=theirs)
+    else:
+        # RFC 8446 §4.1.1 wants handshake_failure; GnuTLS and wolfSSL have had others.
+        link.they_refuse(ours=ours, theirs=theirs)
+
+
+@pytest.mark.row("no common cipher suite: handshake_failure")
+def test_no_suite(link):
+    ours, theirs = settings(ciphersuite=SUITES[0]), ["--suite", SUITES[2]]
+    if link.role == "server":
+        link.we_refuse("NO_SHARED_PARAMETERS", HANDSHAKE_FAILURE, ours=ours, theirs=theirs)
+    else:
+        link.they_refuse(ours=ours, theirs=theirs)
+
+
+@pytest.mark.row("peer with TLS 1.2 only is refused")
+def test_tls12_only(link):
+    if link.role == "server":
+        link.we_refuse("NO_SHARED_PARAMETERS", PROTOCOL_VERSION, theirs=["--tls12"])
+    else:
+        link.they_refuse((HANDSHAKE_FAILURE, PROTOCOL_VERSION), theirs=["--tls12"])
+
+
+@pytest.mark.row("compatibility mode off here")
+def test_no_compatibility(link):
+    link.talk(settings(middleboxCompatibility=False))
+
+
+@pytest.mark.row("compatibility mode off at the peer")
+def test_no_compatibility_there(link):
+    link.talk((), ["--no-compat"])
+
+
+@pytest.mark.row("compatibility mode off here, with HelloRetryRequest")
+def test_no_compatibility_retry(link):
+    ours = settings(middleboxCompatibility=False, supportedGroup="P-256" if link.role == "server"
+                    else "X25519:P-256")
+    theirs = ["--group", "P-256"] if link.role == "client" else ["--group", "X25519", "--group",
+                                                                 "P-256", "--shares", 1]
+    assert link.talk(ours, theirs)[0]["info"]["hello_retry"]
+
+
+@pytest.mark.row("GREASE off")
+def test_no_grease(link):
+    link.talk(settings(grease=False))
+
+
+@pytest.mark.row("one byte per TCP segment")
+def test_tiny_segments(link):
+    link.talk(["--segment", 1])
+
+
+@pytest.mark.row("AEAD by libcrypto")
+def test_libcrypto(link):
+    link.talk(["--backend", "libcrypto"])

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tickets, resumption and early data."""
+import pytest
+
+from programs import script, settings
+
+EARLY = settings(earlyData=True)
+NO_EARLY = "Debian's wolfSSL is built without early data"
+
+
+def two_connections(link, ours=(), theirs=(), second=()):
+    """A full handshake for a session, then a second connection with it. As a client Ennead runs
+    twice and `second` are flags of its second run; the peer's client program runs once."""
+    our_flags, their_flags = link.exchange()
+    session = link.tmp / "session"
+    if link.role == "client":
+        server = link.other(link.server_flags(), their_flags, "--connections", 2, theirs)
+        base = ["--port", server.port(), link.client_flags(), our_flags, ours]
+        first = link.driver(base, "--want-sessions", 1, "--session-out", session).report()
+        again = link.driver(base, "--session-in", "%s.0" % session, second).report()
+        return [first, again], server.reports()
+    server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 2, ours)
+    client = link.other("--port", server.port(), link.client_flags(), their_flags, "--connections", 2,
+                        "--session-out", session, theirs)
+    return server.reports(), client.reports()
+
+
+def check_resumed(link, mine, yours, mode="psk_dhe_ke"):
+    for report in zip(mine, yours):
+        link.check_good(*report, link.data["small"])
+    assert not mine[0]["info"]["resumed"] and not yours[0].resumed
+    assert mine[1]["info"]["resumed"] and yours[1].resumed, (mine, yours)
+    assert (mine[1]["info"]["key_exchange"] is None) == (mode == "psk_ke"), mine[1]
+    # RFC 8446 §2.2: no certificate, but the same peer as in the first connection.
+    assert mine[1]["info"]["peer_authenticated"] == mine[0]["info"]["peer_authenticated"]
+
+
+@pytest.mark.row("resumption, psk_dhe_ke")
+def test_resume(link):
+    check_resumed(link, *two_connections(link))
+
+
+@pytest.mark.row("resumption, psk_ke")
+def test_resume_psk_ke(link):
+    link.na_for("NSS", "NSS offers and accepts psk_dhe_ke only")
+    link.na_for("wolfSSL", "wolfSSL 5.5.4 offers psk_ke for external PSKs only", "server")
+    check_resumed(link, *two_connections(link, settings(pskMode="psk_ke"), ["--psk-ke"]), mode="psk_ke")
+
+
+@pytest.mark.row("resumption after HelloRetryRequest in both handshakes")
+def test_resume_retry(link):
+    if link.role == "client":
+        ours, theirs = settings(keyShares=0), ()
+    else:
+        ours, theirs = settings(supportedGroup="P-384"), ["--group", "X25519", "--group", "P-384",
+                                                          "--shares", 1]
+    mine, yours = two_connections(link, ours, theirs)
+    check_resumed(link, mine, yours)
+    assert all(m["info"]["hello_retry"] for m in mine)
+
+
+@pytest.mark.row("resumption with AES-256 (SHA-384 PSK)")
+def test_resume_sha384(link):
+    suite = "TLS_AES_256_GCM_SHA384"
+    check_resumed(link, *two_connections(link, settings(ciphersuite=suite), ["--suite", suite]))
+
+
+@pytest.mark.row("resumption keeps the client's identity")
+def test_resume_mutual(link):
+    identity, ca = link.identity("client-p256"), ["--ca", link.pki.ca]
+    if link.role == "client":
+        ours, theirs = identity, [ca, "--auth", "require"]
+    else:
+        ours, theirs = [ca, settings(requireClient=True)], identity
+    mine, yours = two_connections(link, ours, theirs)
+    check_resumed(link, mine, yours)
+    assert all(m["info"]["peer_authenticated"] for m in mine)
+
+
+@pytest.mark.row("resumption refused by the server: full handshake")
+def test_resume_unknown_ticket(link):
+    """The second server has another ticket key."""
+    our_flags, their_flags = link.exchange()
+    session = link.tmp / "session"
+    if link.role == "client":
+        servers = [link.other(link.server_flags(), their_flags) for _ in range(2)]
+        ports = [server.port() for server in servers]
+        link.driver("--port", ports[0], link.client_flags(), our_flags, "--want-sessions", 1,
+                    "--session-out", session).report()
+        mine = link.driver("--port", ports[1], link.client_flags(), our_flags, "--session-in",
+                           "%s.0" % session).report()
+        yours = servers[1].report()
+    else:
+        servers = [link.driver("--port", 0, link.server_flags(), our_flags) for _ in range(2)]
+        client = link.other("--port", servers[0].port(), "--again-port", servers[1].port(),
+                            link.client_flags(), their_flags, "--connections", 2, "--session-out",
+                            session)
+        mine, yours = servers[1].report(), client.report()
+    link.check_good(mine, yours, link.data["small"])
+    assert not mine["info"]["resumed"] and not yours.resumed
+
+
+@pytest.mark.row("no ticket when the server sends none")
+def test_no_tickets(link):
+    if link.role == "client":
+        mine, _ = link.talk((), ["--tickets", 0])
+        assert mine.sessions == 0
+    else:
+        _, yours = link.talk(settings(tickets=0), ["--session-out", link.tmp / "session"])
+        # wolfSSL's session object exists without a ticket too.
+        assert link.peer == "wolfSSL" or yours.sessions == 0
+
+
+# ---- early data ----------------------------------------------------------------------------------
+
+
+def early_flags(link):
+    early = ["--early", link.data["early"].path]
+    if link.role == "client":
+        return EARLY, ["--early-max", 16384], early
+    return EARLY, early, ()
+
+
+@pytest.mark.row("0-RTT accepted")
+def test_early_accepted(link):
+    link.na_for("wolfSSL", NO_EARLY)
+    mine, yours = two_connections(link, *early_flags(link))
+    small, early = link.data["small"].size, link.data["early"].size
+    assert mine[1].result == "closed" and mine[1]["info"]["resumed"], (mine, yours)
+    assert mine[1]["info"]["early_data"] == "accepted"
+    if link.role == "client":
+        assert yours[1].bytes_in == small + early and yours[1].bytes_in_early == early, yours
+    else:
+        assert yours[1].early == "accepted"
+        assert mine[1].bytes_in == small + early and mine[1].bytes_in_early == early, mine
+
+
+def rejected_pair(link):
+    """Both servers accept early data, but the second does not know the first one's tickets."""
+    ours, theirs, second = early_flags(link)
+    our_flags, their_flags = link.exchange()
+    session = link.tmp / "session"
+    if link.role == "client":
+        servers = [link.other(link.server_flags(), their_flags, theirs) for _ in range(2)]
+        base = [link.client_flags(), our_flags, ours]
+        link.driver("--port", servers[0].port(), base, "--want-sessions", 1, "--session-out",
+                    session).report()
+        mine = link.driver("--port", servers[1].port(), base, second, "--session-in",
+                           "%s.0" % session).report()
+        return mine, servers[1].report()
+    servers = [link.driver("--port", 0, link.server_flags(), our_flags, ours) for _ in range(2)]
+    client = link.other("--port", servers[0].port(), "--again-port", servers[1].port(),
+                        link.client_flags(), their_flags, theirs, "--connections", 2, "--session-out",
+                        session)
+    return servers[1].report(), client.report()
+
+
+@pytest.mark.row("0-RTT rejected: unknown ticket")
+def test_early_rejected(link):
+    link.na_for("wolfSSL", NO_EARLY)
+    mine, yours = rejected_pair(link)
+    small, early = link.data["small"].size, link.data["early"].size
+    assert mine.result == "closed" and not mine["info"]["resumed"], (mine, yours)
+    if link.role == "client":
+        # An Ennead client sends the data again, now protected by the handshake.
+        assert mine["info"]["early_data"] == "rejected"
+        assert yours.bytes_in == small + early and yours.bytes_in_early == 0, yours
+    else:
+        assert yours.early == "rejected"
+        assert mine.bytes_in_early == 0 and mine.bytes_in >= small, mine
+
+
+@pytest.mark.row("0-RTT rejected: HelloRetryRequest")
+def test_early_retry(link):
+    link.na_for("wolfSSL", NO_EARLY)
+    if link.role == "client":
+        ours, theirs, second = early_flags(link)
+        mine, yours = two_connections(link, ours, theirs, [second, settings(keyShares=0)])
+        assert mine[1]["info"]["early_data"] == "rejected" and mine[1]["info"]["hello_retry"]
+        assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, yours
+        assert yours[1].bytes_in_early == 0
+    else:
+        ours, theirs, _ = early_flags(link)
+        mine, yours = two_connections(link, [ours, settings(supportedGroup="P-384")],
+                                      [theirs, "--group", "X25519", "--group", "P-384", "--shares", 1])
+        assert yours[1].early == "rejected" and mine[1]["info"]["hello_retry"], (mine, yours)
+        assert mine[1].bytes_in_early == 0
+    assert mine[1].result == "closed" and mine[1]["info"]["resumed"], (mine, yours)
+
+
+@pytest.mark.row("0-RTT replayed: accepted once only")
+def test_early_replay(link):
+    link.na_for("wolfSSL", NO_EARLY)
+    our_flags, their_flags = link.exchange()
+    session = link.tmp / "session"
+    ours, theirs, second = early_flags(link)
+    if link.role == "client":
+        server = link.other(link.server_flags(), their_flags, "--connections", 3, theirs)
+        base = ["--port", server.port(), link.client_flags(), our_flags, ours]
+        link.driver(base, "--want-sessions", 1, "--session-out", session).report()
+        mine = [link.driver(base, second, "--session-in", "%s.0" % session).report()
+                for _ in range(2)]
+        yours = server.reports()[1:]
+        assert [y.bytes_in_early for y in yours] == [link.data["early"].size, 0], yours
+        assert [m["info"]["early_data"] for m in mine] == ["accepted", "rejected"], mine
+    else:
+        link.na_for("NSS", "NSS wraps a saved session with a key that dies with the process")
+        server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 3, ours)
+        base = ["--port", server.port(), link.client_flags(), their_flags]
+        link.other(base, "--session-out", session).report()
+        yours = [link.other(base, theirs, "--session-in", session).report() for _ in range(2)]
+        mine = server.reports()[1:]
+        assert [m.bytes_in_early for m in mine] == [link.data["early"].size, 0], mine
+        assert [y.early for y in yours] == ["accepted", "rejected"], yours
+    assert all(m.result == "closed" for m in mine), mine
+
+
+@pytest.mark.row("0-RTT offered to a server that wants none")
+def test_early_unwanted(link):
+    """The ticket does not allow early data, so a client must not send any."""
+    link.na_for("wolfSSL", NO_EARLY)
+    if link.role == "server":
+        link.na("no peer sends early data with a ticket that does not allow it")
+    early = ["--early", link.data["early"].path]
+    mine, yours = two_connections(link, EARLY, (), early)
+    assert mine[1].result == "closed" and mine[1]["info"]["early_data"] == "none", mine
+    # The message may go early; where it may not it goes with the rest.
+    assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, yours
