@@ -35,7 +35,9 @@ enum enn_security_parameter {
 };
 
 ENN_API struct enn_security *enn_security_new(void); /* NULL: out of memory */
-/* A deep, mutable copy; credentials, trust and store are shared by reference. */
+/* A deep, mutable copy. Credentials and a session store that was set are shared by reference; a ticket key
+ * that was set is copied. The store and keys that an object made for itself stay its own, because
+ * what was agreed under its rules may not be good under those of the copy. */
 ENN_API struct enn_security *enn_security_copy(const struct enn_security *security);
 ENN_API struct enn_security *enn_security_ref(struct enn_security *security);
 ENN_API void enn_security_free(struct enn_security *security); /* drops one reference */
@@ -134,7 +136,10 @@ ENN_API void enn_session_store_free(struct enn_session_store *store);
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_session_store(struct enn_security *security,
 								      struct enn_session_store *store);
 /* Remembers and takes sessions by a key of the caller's (peer name and port, say). take removes the
- * entry: tickets are for one use (RFC 8446 §C.4). Times are UNIX nanoseconds.
+ * entry: tickets are for one use (RFC 8446 §C.4). Times are UNIX nanoseconds. All calls on a
+ * store may come from several threads.
+ * put: a value of 1 byte to 1 MiB takes the place of an earlier one with the same key; ENN_E_LIMIT if
+ * the store is full of single-use records, which never make way; ENN_E_MEMORY (nothing changed).
  * take: *len in: room, out: length; ENN_E_NOT_FOUND, ENN_E_SPACE (entry kept). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_put(struct enn_session_store *store,
 							     const uint8_t *key, size_t key_len,
@@ -146,7 +151,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_take(struct enn_session
 							      size_t *value_len);
 /* Adds the key if it is absent: ENN_OK, or ENN_E_STATE if it is there already. The single-use
  * record of RFC 8446 §8.1. ENN_E_LIMIT if it could be remembered only by forgetting a
- * key that has not expired: the caller must then act as if it had been present. */
+ * key that was claimed and has not expired (sessions do make way): the caller must then act as
+ * if it had been present. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_claim(struct enn_session_store *store,
 							       const uint8_t *key, size_t key_len,
 							       int64_t wall_now, int64_t expires);

@@ -12,10 +12,10 @@
 #include "features/security.h"
 
 #define MAX_CHAIN_FILE (1u << 20)
-#define MAX_KEY_FILE (64u << 10)
+#define MAX_KEY_FILE   (64u << 10)
 
 /* RFC 9257 §7: a PSK of less than 128 bits can be searched for. */
-#define MIN_PSK 16u
+#define MIN_PSK		 16u
 #define MAX_PSK_IDENTITY 65535u
 
 static struct enn_credential *credential_new(enum enn_credential_type type)
@@ -74,17 +74,17 @@ static enum enn_status check_key_text(const char *key, size_t len, struct enn_er
 {
 	if (mentions(key, len, "BEGIN ENCRYPTED PRIVATE KEY") ||
 	    mentions(key, len, "Proc-Type: 4,ENCRYPTED")) {
-		return enn_error_set(error, ENN_E_PARSE, ENN_REASON_INVALID_CONFIGURATION,
-				     "private key",
-				     "the private key is encrypted; only unencrypted keys are taken "
-				     "(openssl pkey -in KEY -out PLAIN writes one)");
+		return enn_error_set(
+			error, ENN_E_PARSE, ENN_REASON_INVALID_CONFIGURATION, "private key",
+			"the private key is encrypted; only unencrypted keys are taken "
+			"(openssl pkey -in KEY -out PLAIN writes one)");
 	}
 	if (mentions(key, len, "-----BEGIN ") && !mentions(key, len, "PRIVATE KEY-----")) {
-		return enn_error_set(error, ENN_E_PARSE, ENN_REASON_INVALID_CONFIGURATION,
-				     "private key", "%s",
-				     mentions(key, len, "BEGIN CERTIFICATE")
-					     ? "a certificate was given where the private key belongs"
-					     : "the PEM text holds no private key");
+		return enn_error_set(
+			error, ENN_E_PARSE, ENN_REASON_INVALID_CONFIGURATION, "private key", "%s",
+			mentions(key, len, "BEGIN CERTIFICATE")
+				? "a certificate was given where the private key belongs"
+				: "the PEM text holds no private key");
 	}
 	return ENN_OK;
 }

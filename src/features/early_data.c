@@ -22,8 +22,8 @@ enum enn_early_data_verdict enn_early_data_check(const struct enn_security *secu
 						 uint32_t client_age_ms, const uint8_t *unique,
 						 size_t unique_len)
 {
-	int64_t window = (int64_t)(security->value[ENN_SECURITY_EARLY_DATA_WINDOW] *
-				   ENN_MILLISECOND);
+	int64_t window =
+		(int64_t)(security->value[ENN_SECURITY_EARLY_DATA_WINDOW] * ENN_MILLISECOND);
 	/* §8.3: when the ClientHello says that it was sent. */
 	int64_t expected =
 		add_clamped(ticket_issued, (int64_t)client_age_ms * (int64_t)ENN_MILLISECOND);

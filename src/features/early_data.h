@@ -12,8 +12,8 @@
 #include "features/security.h"
 
 enum enn_early_data_verdict {
-	ENN_EARLY_DATA_FRESH,    /* accept: fresh, and seen for the first time */
-	ENN_EARLY_DATA_STALE,    /* §8.3: ticket age and arrival do not fit */
+	ENN_EARLY_DATA_FRESH,	 /* accept: fresh, and seen for the first time */
+	ENN_EARLY_DATA_STALE,	 /* §8.3: ticket age and arrival do not fit */
 	ENN_EARLY_DATA_REPLAYED, /* §8.1, §8.2: seen before, or not rememberable */
 };
 

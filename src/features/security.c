@@ -14,15 +14,15 @@
 
 /* bool and u64 defaults are numbers, list defaults are strings: each row is used in both tables
  * and the type says which of the two is meant. */
-#define NUMBER_OF_bool(def) ((def) ? 1 : 0)
-#define NUMBER_OF_u64(def) (def)
-#define NUMBER_OF_list(def) 0
-#define NAMES_OF_bool(def) NULL
-#define NAMES_OF_u64(def) NULL
-#define NAMES_OF_list(def) (def)
-#define TEXT_OF_bool(def) #def
-#define TEXT_OF_u64(def) #def
-#define TEXT_OF_list(def) def
+#define NUMBER_OF_bool(def)	((def) ? 1 : 0)
+#define NUMBER_OF_u64(def)	(def)
+#define NUMBER_OF_list(def)	0
+#define NAMES_OF_bool(def)	NULL
+#define NAMES_OF_u64(def)	NULL
+#define NAMES_OF_list(def)	(def)
+#define TEXT_OF_bool(text, def) text
+#define TEXT_OF_u64(text, def)	text
+#define TEXT_OF_list(text, def) def
 
 struct row {
 	const char *name;
@@ -35,7 +35,11 @@ struct row {
 
 static const struct row rows[ENN_SECURITY_PARAMETER_COUNT] = {
 #define ENN_SECURITY_PARAMETER(id, name, type, def, doc)                                           \
-	{name, doc, TEXT_OF_##type(def), NAMES_OF_##type(def), NUMBER_OF_##type(def),              \
+	{name,                                                                                     \
+	 doc,                                                                                      \
+	 TEXT_OF_##type(#def, def),                                                                \
+	 NAMES_OF_##type(def),                                                                     \
+	 NUMBER_OF_##type(def),                                                                    \
 	 ENN_SECURITY_TYPE_##type},
 #include "ennead/security.def"
 #undef ENN_SECURITY_PARAMETER

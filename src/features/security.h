@@ -42,7 +42,7 @@ struct enn_code_list {
 };
 
 #define ENN_SECURITY_MAX_CREDENTIALS 32
-#define ENN_SECURITY_MAX_ALPN 16
+#define ENN_SECURITY_MAX_ALPN	     16
 
 struct enn_alpn_id {
 	uint8_t len;
@@ -69,9 +69,9 @@ struct enn_security {
 	bool system_trust_set; /* systemTrust was set explicitly */
 	bool ask_psk;
 	struct enn_session_store *store; /* never NULL once frozen */
-	bool store_given;                /* set by the application: copies share it */
+	bool store_given;		 /* set by the application: copies share it */
 	struct enn_ticket_keys *tickets; /* never NULL once frozen */
-	bool tickets_given;              /* a key was set by the application: copies get it too */
+	bool tickets_given;		 /* a key was set by the application: copies get it too */
 };
 
 static inline bool enn_security_flag(const struct enn_security *s, enum enn_security_parameter id)
@@ -96,7 +96,7 @@ static inline bool enn_code_list_has(const struct enn_code_list *l, uint16_t cod
 }
 
 /* Freezes security (making the session store and ticket keys if there are none) and takes a
- * reference. Errors: ENN_E_MEMORY, ENN_E_ARGUMENT (the parameters contradict each other). */
+ * reference. Errors: ENN_E_MEMORY, ENN_E_ARGUMENT (NULL). */
 enum enn_status enn_security_acquire(struct enn_security *security, struct enn_error *error);
 
 /* Completes security->trust: loads the system's trust store if the parameters say so. Call it when

@@ -83,8 +83,7 @@ static const char *nearest_parameter(const char *name)
 	size_t best_distance = SIZE_MAX;
 
 	for (unsigned i = 0; i < ENN_SECURITY_PARAMETER_COUNT; i++) {
-		const char *candidate =
-			enn_security_parameter_name((enum enn_security_parameter)i);
+		const char *candidate = enn_security_parameter_name((enum enn_security_parameter)i);
 		size_t d = distance(name, candidate);
 		if (d < best_distance) {
 			best_distance = d;
@@ -108,6 +107,28 @@ static enum enn_alg_kind kind_of(enum enn_security_parameter id)
 	default:
 		return ENN_ALG_SIGNATURE;
 	}
+}
+
+/* The name to suggest: enn_alg_nearest may answer with an alias, and people should learn the name that is
+ * in the manual. */
+static const char *suggestion(enum enn_alg_kind kind, const char *name, size_t len)
+{
+	const char *nearest = enn_alg_nearest(kind, name, len);
+	int32_t code = enn_alg_find(kind, nearest, strlen(nearest));
+	const struct enn_tls_suite *suite = enn_tls_suite_by_code((uint16_t)code);
+	const struct enn_kx_alg *group = enn_kx_alg_by_tls((uint16_t)code);
+	const struct enn_sig_alg *sig = enn_sig_alg_by_tls((uint16_t)code);
+
+	if (kind == ENN_ALG_SUITE && suite != NULL) {
+		return suite->name;
+	}
+	if (kind == ENN_ALG_GROUP && group != NULL) {
+		return group->name;
+	}
+	if (kind == ENN_ALG_SIGNATURE && sig != NULL) {
+		return sig->name;
+	}
+	return nearest;
 }
 
 /* RFC 8446 §4.2.3: PKCS #1 v1.5 signs certificates and never a handshake. */
@@ -138,8 +159,7 @@ static enum enn_status add_name(struct enn_code_list *list, enum enn_security_pa
 	if (code < 0) {
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
 				     "%s: unknown name '%.*s' at position %zu, nearest is %s", what,
-				     shown, name, position,
-				     enn_alg_nearest(kind_of(id), name, len));
+				     shown, name, position, suggestion(kind_of(id), name, len));
 	}
 	if (for_certificates_only(id, (uint16_t)code)) {
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
@@ -273,8 +293,9 @@ enum enn_status enn_security_parse(struct enn_security *s, const char *name, con
 	enum enn_security_parameter id = enn_security_find(name);
 	if (id == ENN_SECURITY_PARAMETER_COUNT) {
 		return enn_error_set(error, ENN_E_NOT_FOUND, ENN_REASON_INVALID_CONFIGURATION,
-				     "security", "unknown security parameter '%.48s', nearest is %s",
-				     name, nearest_parameter(name));
+				     "security",
+				     "unknown security parameter '%.48s', nearest is %s", name,
+				     nearest_parameter(name));
 	}
 	switch (enn_security_type(id)) {
 	case ENN_SECURITY_TYPE_bool:

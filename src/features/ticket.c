@@ -17,12 +17,13 @@
 #include "crypto/hash.h"
 #include "features/session_cache.h"
 
-#define NAME_LEN 16u
+#define NAME_LEN     16u
 #define MATERIAL_LEN 48u
-#define SALT_LEN 12u
-#define TAG_LEN 16u
-#define KEY_LEN 32u
-#define NONCE_LEN 12u
+#define SALT_LEN     12u
+#define TAG_LEN	     16u
+#define KEY_LEN	     32u
+#define NONCE_LEN    12u
+#define DERIVED_LEN  48u /* SHA-384: KEY_LEN, NONCE_LEN, and four bytes that are not used */
 
 #define MAX_KEYS 5u /* the one in use and four earlier ones */
 
@@ -31,17 +32,17 @@
 
 struct ticket_key {
 	uint8_t name[NAME_LEN];
-	uint8_t material[MATERIAL_LEN];
-	int64_t made;    /* UNIX time of its first use */
-	int64_t expires; /* once replaced: when the last ticket it sealed has expired */
+	struct enn_hmac mac; /* keyed with the material: the expensive half, done once */
+	int64_t made;	     /* UNIX time of its first use */
+	int64_t expires;     /* once replaced: when the last ticket it sealed has expired */
 };
 
 struct enn_ticket_keys {
 	atomic_uint refs;
-	pthread_mutex_t lock; /* a server's threads may share keys */
+	pthread_mutex_t lock;		 /* a server's threads may share keys */
 	struct ticket_key key[MAX_KEYS]; /* [0] seals, the others are earlier ones, newest first */
 	size_t count;
-	bool given;       /* key[0] came from enn_ticket_keys_set and is not rotated */
+	bool given;	  /* key[0] came from enn_ticket_keys_set and is not rotated */
 	int64_t lifetime; /* the longest that a ticket was sealed for; 0: none yet */
 	int64_t since;
 };
@@ -160,7 +161,8 @@ static void replace(struct enn_ticket_keys *keys, const uint8_t *key, int64_t wa
 		}
 	}
 	memcpy(keys->key[0].name, key, NAME_LEN);
-	memcpy(keys->key[0].material, key + NAME_LEN, MATERIAL_LEN);
+	enn_hmac_init(&keys->key[0].mac, enn_hash_alg(ENN_HASH_SHA384), key + NAME_LEN,
+		      MATERIAL_LEN);
 	keys->key[0].made = wall_now;
 	keys->key[0].expires = INT64_MAX; /* in use */
 	keys->count++;
@@ -218,22 +220,28 @@ static enum enn_status rotate(struct enn_ticket_keys *keys, const struct enn_env
 
 /* ---- sealing and opening ------------------------------------------------------------------------- */
 
+/* HKDF-Expand(material, label || salt, 44) of RFC 5869, which is a single block of SHA-384. */
+static void derive(const struct ticket_key *key, const uint8_t *salt, uint8_t derived[DERIVED_LEN])
+{
+	static const uint8_t first_block = 1;
+	struct enn_hmac m = key->mac;
+
+	enn_hmac_update(&m, "ennead ticket", 13);
+	enn_hmac_update(&m, salt, SALT_LEN);
+	enn_hmac_update(&m, &first_block, 1);
+	enn_hmac_final(&m, derived);
+}
+
 static enum enn_status ticket_aead(const struct enn_env *env, const struct ticket_key *key,
 				   const uint8_t *salt, enum enn_aead_direction direction,
 				   struct enn_aead **aead, uint8_t nonce[NONCE_LEN])
 {
-	static const char label[14] = {'e', 'n', 'n', 'e', 'a', 'd', ' ',
-				       't', 'i', 'c', 'k', 'e', 't', '1'};
-	uint8_t info[sizeof(label) + SALT_LEN];
-	uint8_t derived[KEY_LEN + NONCE_LEN];
+	uint8_t derived[DERIVED_LEN];
 
-	memcpy(info, label, sizeof(label));
-	memcpy(info + sizeof(label), salt, SALT_LEN);
-	enn_hkdf_expand(enn_hash_alg(ENN_HASH_SHA384), key->material, MATERIAL_LEN, info,
-			sizeof(info), derived, sizeof(derived));
+	derive(key, salt, derived);
 	memcpy(nonce, derived + KEY_LEN, NONCE_LEN);
-	enum enn_status status = enn_aead_new(env, enn_aead_alg(ENN_AEAD_AES_256_GCM), direction,
-					      derived, aead);
+	enum enn_status status =
+		enn_aead_new(env, enn_aead_alg(ENN_AEAD_AES_256_GCM), direction, derived, aead);
 	enn_wipe(derived, sizeof(derived));
 	return status;
 }
@@ -266,8 +274,8 @@ static enum enn_status seal_with(const struct ticket_key *key, const struct enn_
 }
 
 enum enn_status enn_ticket_seal(struct enn_ticket_keys *keys, const struct enn_env *env,
-				int64_t wall_now, int64_t lifetime, const uint8_t *state, size_t len,
-				uint8_t *out, size_t cap, size_t *out_len)
+				int64_t wall_now, int64_t lifetime, const uint8_t *state,
+				size_t len, uint8_t *out, size_t cap, size_t *out_len)
 {
 	struct ticket_key key;
 
@@ -289,7 +297,7 @@ enum enn_status enn_ticket_seal(struct enn_ticket_keys *keys, const struct enn_e
 	return status;
 }
 
-/* Names are public, yet nothing is learned from how long the search took either. */
+/* Names are public; still, the time does not tell which of the keys it was. */
 static bool find_key(struct enn_ticket_keys *keys, const uint8_t *name, struct ticket_key *found)
 {
 	bool any = false;

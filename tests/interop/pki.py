@@ -64,7 +64,9 @@ class Pki:
         self._run("genpkey", *KEYS[key_kind], "-out", key)
         self._run("req", "-new", "-key", key, "-subj", "/CN=" + cn, "-out", csr)
         lines = extensions or ["basicConstraints=critical,CA:false", "extendedKeyUsage=" + eku,
-                               "keyUsage=critical,digitalSignature"]
+                               "keyUsage=critical,digitalSignature" +
+                               # NSS wants it of an RSA server, as TLS 1.2 did.
+                               (",keyEncipherment" if key_kind == "rsa" else "")]
         lines = ["[v3]", "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid"] + lines
         if san:
             lines.append("subjectAltName=" + san)

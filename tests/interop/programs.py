@@ -85,3 +85,11 @@ def settings(**values):
 def script(*actions):
     """script('send:f', 'close') -> ['--do', 'send:f', '--do', 'close']"""
     return [x for action in actions for x in ("--do", str(action))]
+
+
+def show(*items):
+    """Reports as text for a failed assertion: pytest would cut a repr short."""
+    out = []
+    for item in items:
+        out += [show(*item)] if isinstance(item, (list, tuple)) else [json.dumps(item, sort_keys=True)]
+    return "\n".join([""] + out)

@@ -7,7 +7,7 @@ import pytest
 
 from pki import NAME
 from process import LIMIT
-from programs import DRIVER, Program, settings
+from programs import DRIVER, Program, settings, show
 
 SECTION = "Not TLS 1.3 on the port"
 UNEXPECTED, RECORD_OVERFLOW, DECODE_ERROR, PROTOCOL_VERSION = 10, 22, 50, 70
@@ -83,10 +83,10 @@ def read_alert(sock):
 
 
 def check(report, alert, fitting):
-    assert report.result == "failed" and report.origin == "local", report
-    assert report.alert in fitting, report
-    assert alert == (2, report.alert), (alert, report)
-    assert report["error"]["text"] and report["error"]["where"], report
+    assert report.result == "failed" and report.origin == "local", show(report)
+    assert report.alert in fitting, show(report)
+    assert alert == (2, report.alert), show(alert, report)
+    assert report["error"]["text"] and report["error"]["where"], show(report)
     assert not report["info"]["ready"] and report.bytes_in == 0
 
 
@@ -130,7 +130,7 @@ def test_nothing_to_server(programs, pki):
     ours = server(programs, pki)
     socket.create_connection(("127.0.0.1", ours.port()), LIMIT).close()
     report = ours.report()
-    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED", "network"), report
+    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED", "network"), show(report)
 
 
 @pytest.mark.row("nothing but the end of the stream")
@@ -146,7 +146,7 @@ def test_nothing_to_client(programs, pki):
         sock.shutdown(socket.SHUT_WR)
         report = ours.report()
         sock.close()
-    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED", "network"), report
+    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED", "network"), show(report)
 
 
 @pytest.mark.row("silence: the handshake times out")
@@ -159,7 +159,7 @@ def test_silence(programs, pki):
         sock.settimeout(LIMIT)
         read_alert(sock)
     report = ours.report()
-    assert (report.result, report.reason) == ("failed", "TIMEOUT"), report
+    assert (report.result, report.reason) == ("failed", "TIMEOUT"), show(report)
 
 
 @pytest.mark.row("silence: the handshake times out")
@@ -172,4 +172,4 @@ def test_silence_client(programs, pki):
         sock, _ = listener.accept()
         with sock:
             report = ours.report()
-    assert (report.result, report.reason) == ("failed", "TIMEOUT"), report
+    assert (report.result, report.reason) == ("failed", "TIMEOUT"), show(report)

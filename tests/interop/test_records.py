@@ -2,7 +2,7 @@
 """The record layer and the ends of a connection."""
 import pytest
 
-from programs import script, settings
+from programs import script, settings, show
 
 
 @pytest.mark.row("padding here, to multiples of 512")
@@ -48,7 +48,7 @@ def test_echo(link):
         ours = ["--echo", "--finish", "half"]
         theirs = script("send:%s" % data.path, "wait:%d" % data.size, "final", "waitfinal")
     mine, yours = link.connect(ours, theirs, limit=60)
-    assert mine[0].result == "closed" and mine[0].final_seen, (mine, yours)
+    assert mine[0].result == "closed" and mine[0].final_seen, show(mine, yours)
     assert (mine[0].bytes_in, mine[0].sha256_in) == (data.size, data.sha256)
     assert (yours[0].bytes_in, yours[0].sha256_in) == (data.size, data.sha256)
 
@@ -59,8 +59,8 @@ def test_half_close_ours(link):
     ours = ["--send", small.path, "--receive", 0, "--finish", "half"]
     theirs = script("waitfinal", "send:%s" % small.path, "close")
     mine, yours = link.connect(ours, theirs)
-    assert mine[0].result == "closed" and mine[0].final_seen, (mine, yours)
-    assert (mine[0].bytes_in, mine[0].sha256_in) == (small.size, small.sha256), (mine, yours)
+    assert mine[0].result == "closed" and mine[0].final_seen, show(mine, yours)
+    assert (mine[0].bytes_in, mine[0].sha256_in) == (small.size, small.sha256), show(mine, yours)
     assert (yours[0].bytes_in, yours[0].sha256_in) == (small.size, small.sha256)
 
 
@@ -70,8 +70,8 @@ def test_half_close_theirs(link):
     ours = ["--send", small.path, "--finish", "wait", "--receive", small.size]
     theirs = script("send:%s" % small.path, "final", "wait:%d" % small.size, "waitfinal")
     mine, yours = link.connect(ours, theirs)
-    assert mine[0].result == "closed" and mine[0].final_seen, (mine, yours)
-    assert (yours[0].bytes_in, yours[0].sha256_in) == (small.size, small.sha256), (mine, yours)
+    assert mine[0].result == "closed" and mine[0].final_seen, show(mine, yours)
+    assert (yours[0].bytes_in, yours[0].sha256_in) == (small.size, small.sha256), show(mine, yours)
     assert yours[0].end == "closed"
 
 
@@ -81,8 +81,8 @@ def test_close_ours(link):
     ours = ["--send", small.path, "--receive", small.size, "--finish", "close"]
     theirs = script("send:%s" % small.path, "wait:%d" % small.size, "waitfinal", "close")
     mine, yours = link.connect(ours, theirs)
-    assert mine[0].result == "closed", (mine, yours)
-    assert yours[0].end == "closed" and yours[0].bytes_in == small.size, yours
+    assert mine[0].result == "closed", show(mine, yours)
+    assert yours[0].end == "closed" and yours[0].bytes_in == small.size, show(yours)
 
 
 @pytest.mark.row("close_notify by the peer first")
@@ -91,7 +91,7 @@ def test_close_theirs(link):
     ours = ["--send", small.path, "--receive", small.size, "--finish", "wait"]
     theirs = script("send:%s" % small.path, "wait:%d" % small.size, "close")
     mine, yours = link.connect(ours, theirs)
-    assert mine[0].result == "closed" and mine[0].final_seen, (mine, yours)
+    assert mine[0].result == "closed" and mine[0].final_seen, show(mine, yours)
     assert mine[0].bytes_in == small.size and yours[0].bytes_in == small.size
 
 
@@ -100,8 +100,8 @@ def test_truncated_by_peer(link):
     small = link.data["small"]
     ours = ["--receive", small.size, "--finish", "wait"]
     mine, yours = link.connect(ours, script("send:%s" % small.path, "abort"))
-    assert mine[0].result == "failed", (mine, yours)
-    assert (mine[0].reason, mine[0].origin) == ("TRUNCATED", "network"), mine
+    assert mine[0].result == "failed", show(mine, yours)
+    assert (mine[0].reason, mine[0].origin) == ("TRUNCATED", "network"), show(mine)
     assert mine[0].bytes_in == small.size and not mine[0].final_seen
 
 
@@ -109,5 +109,5 @@ def test_truncated_by_peer(link):
 def test_truncated_by_us(link):
     small = link.data["small"]
     mine, yours = link.connect(["--send", small.path, "--finish", "abort"], script("waitfinal"))
-    assert mine[0].result == "aborted", (mine, yours)
-    assert yours[0].end == "truncated" and yours[0].bytes_in == small.size, yours
+    assert mine[0].result == "aborted", show(mine, yours)
+    assert yours[0].end == "truncated" and yours[0].bytes_in == small.size, show(yours)

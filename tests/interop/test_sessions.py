@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tickets, resumption and early data."""
+import socket
+
 import pytest
 
-from programs import script, settings
+from process import LIMIT
+from programs import settings, show
+from relay import Relay
 
 EARLY = settings(earlyData=True)
 NO_EARLY = "Debian's wolfSSL is built without early data"
@@ -29,8 +33,8 @@ def check_resumed(link, mine, yours, mode="psk_dhe_ke"):
     for report in zip(mine, yours):
         link.check_good(*report, link.data["small"])
     assert not mine[0]["info"]["resumed"] and not yours[0].resumed
-    assert mine[1]["info"]["resumed"] and yours[1].resumed, (mine, yours)
-    assert (mine[1]["info"]["key_exchange"] is None) == (mode == "psk_ke"), mine[1]
+    assert mine[1]["info"]["resumed"] and yours[1].resumed, show(mine, yours)
+    assert (mine[1]["info"]["key_exchange"] is None) == (mode == "psk_ke"), show(mine[1])
     # RFC 8446 §2.2: no certificate, but the same peer as in the first connection.
     assert mine[1]["info"]["peer_authenticated"] == mine[0]["info"]["peer_authenticated"]
 
@@ -67,6 +71,7 @@ def test_resume_sha384(link):
 
 @pytest.mark.row("resumption keeps the client's identity")
 def test_resume_mutual(link):
+    link.na_for("NSS", "NSS saves no session in which it showed a certificate", "server")
     identity, ca = link.identity("client-p256"), ["--ca", link.pki.ca]
     if link.role == "client":
         ours, theirs = identity, [ca, "--auth", "require"]
@@ -126,13 +131,13 @@ def test_early_accepted(link):
     link.na_for("wolfSSL", NO_EARLY)
     mine, yours = two_connections(link, *early_flags(link))
     small, early = link.data["small"].size, link.data["early"].size
-    assert mine[1].result == "closed" and mine[1]["info"]["resumed"], (mine, yours)
+    assert mine[1].result == "closed" and mine[1]["info"]["resumed"], show(mine, yours)
     assert mine[1]["info"]["early_data"] == "accepted"
     if link.role == "client":
-        assert yours[1].bytes_in == small + early and yours[1].bytes_in_early == early, yours
+        assert yours[1].bytes_in == small + early and yours[1].bytes_in_early == early, show(yours)
     else:
         assert yours[1].early == "accepted"
-        assert mine[1].bytes_in == small + early and mine[1].bytes_in_early == early, mine
+        assert mine[1].bytes_in == small + early and mine[1].bytes_in_early == early, show(mine)
 
 
 def rejected_pair(link):
@@ -160,59 +165,60 @@ def test_early_rejected(link):
     link.na_for("wolfSSL", NO_EARLY)
     mine, yours = rejected_pair(link)
     small, early = link.data["small"].size, link.data["early"].size
-    assert mine.result == "closed" and not mine["info"]["resumed"], (mine, yours)
+    assert mine.result == "closed" and not mine["info"]["resumed"], show(mine, yours)
     if link.role == "client":
         # An Ennead client sends the data again, now protected by the handshake.
         assert mine["info"]["early_data"] == "rejected"
-        assert yours.bytes_in == small + early and yours.bytes_in_early == 0, yours
+        assert yours.bytes_in == small + early and yours.bytes_in_early == 0, show(yours)
     else:
         assert yours.early == "rejected"
-        assert mine.bytes_in_early == 0 and mine.bytes_in >= small, mine
+        assert mine.bytes_in_early == 0 and mine.bytes_in >= small, show(mine)
 
 
 @pytest.mark.row("0-RTT rejected: HelloRetryRequest")
 def test_early_retry(link):
     link.na_for("wolfSSL", NO_EARLY)
+    link.na_for("GnuTLS", "GnuTLS 3.7 fails at it with every peer, itself included")
     if link.role == "client":
         ours, theirs, second = early_flags(link)
         mine, yours = two_connections(link, ours, theirs, [second, settings(keyShares=0)])
         assert mine[1]["info"]["early_data"] == "rejected" and mine[1]["info"]["hello_retry"]
-        assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, yours
+        assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, show(yours)
         assert yours[1].bytes_in_early == 0
     else:
         ours, theirs, _ = early_flags(link)
         mine, yours = two_connections(link, [ours, settings(supportedGroup="P-384")],
                                       [theirs, "--group", "X25519", "--group", "P-384", "--shares", 1])
-        assert yours[1].early == "rejected" and mine[1]["info"]["hello_retry"], (mine, yours)
+        assert yours[1].early == "rejected" and mine[1]["info"]["hello_retry"], show(mine, yours)
         assert mine[1].bytes_in_early == 0
-    assert mine[1].result == "closed" and mine[1]["info"]["resumed"], (mine, yours)
+    # OpenSSL's tickets for early data are for one look: gone with the first hello.
+    resumed = not (link.peer == "OpenSSL" and link.role == "client")
+    assert mine[1].result == "closed" and mine[1]["info"]["resumed"] == resumed, show(mine, yours)
 
 
-@pytest.mark.row("0-RTT replayed: accepted once only")
+@pytest.mark.row("0-RTT replayed byte for byte: refused")
 def test_early_replay(link):
+    """What the client sent is recorded and sent again by somebody else."""
     link.na_for("wolfSSL", NO_EARLY)
-    our_flags, their_flags = link.exchange()
-    session = link.tmp / "session"
-    ours, theirs, second = early_flags(link)
     if link.role == "client":
-        server = link.other(link.server_flags(), their_flags, "--connections", 3, theirs)
-        base = ["--port", server.port(), link.client_flags(), our_flags, ours]
-        link.driver(base, "--want-sessions", 1, "--session-out", session).report()
-        mine = [link.driver(base, second, "--session-in", "%s.0" % session).report()
-                for _ in range(2)]
-        yours = server.reports()[1:]
-        assert [y.bytes_in_early for y in yours] == [link.data["early"].size, 0], yours
-        assert [m["info"]["early_data"] for m in mine] == ["accepted", "rejected"], mine
-    else:
-        link.na_for("NSS", "NSS wraps a saved session with a key that dies with the process")
-        server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 3, ours)
-        base = ["--port", server.port(), link.client_flags(), their_flags]
-        link.other(base, "--session-out", session).report()
-        yours = [link.other(base, theirs, "--session-in", session).report() for _ in range(2)]
-        mine = server.reports()[1:]
-        assert [m.bytes_in_early for m in mine] == [link.data["early"].size, 0], mine
-        assert [y.early for y in yours] == ["accepted", "rejected"], yours
-    assert all(m.result == "closed" for m in mine), mine
+        link.na("the server has to notice")
+    our_flags, their_flags = link.exchange()
+    ours, theirs, _ = early_flags(link)
+    server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 3, ours)
+    port = server.port()
+    with Relay() as relay:
+        client = link.other("--port", port, "--again-port", relay.start(port), link.client_flags(),
+                            their_flags, theirs, "--connections", 2, "--session-out",
+                            link.tmp / "session")
+        client.reports()
+        relay.join()
+        with socket.create_connection(("127.0.0.1", port), LIMIT) as thief:
+            thief.sendall(b"".join(data for from_client, data in relay.pieces if from_client))
+            thief.shutdown(socket.SHUT_WR)
+            mine = server.reports()
+    assert mine[1].bytes_in_early == link.data["early"].size, show(mine)
+    assert mine[2].result == "failed" and mine[2].bytes_in == 0, show(mine)
+    assert not mine[2]["info"]["ready"] and "received" not in mine[2]["counts"], show(mine)
 
 
 @pytest.mark.row("0-RTT offered to a server that wants none")
@@ -223,6 +229,6 @@ def test_early_unwanted(link):
         link.na("no peer sends early data with a ticket that does not allow it")
     early = ["--early", link.data["early"].path]
     mine, yours = two_connections(link, EARLY, (), early)
-    assert mine[1].result == "closed" and mine[1]["info"]["early_data"] == "none", mine
+    assert mine[1].result == "closed" and mine[1]["info"]["early_data"] == "none", show(mine)
     # The message may go early; where it may not it goes with the rest.
-    assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, yours
+    assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, show(yours)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pki import NAME
-from programs import settings
+from programs import settings, show
 from tools import GET, SECTION, Bench, same
 
 KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
@@ -64,7 +64,7 @@ def test_gnutls_serv(bench):
     text = bench.file("text", b"0123456789\n" * 40)
     _, port = bench.gnutls_serv("--echo", "--disable-client-cert")
     ours = bench.client(port, "--send", text, "--receive", 440).report()
-    assert ours.result == "closed" and ours.bytes_in == 440, ours
+    assert ours.result == "closed" and ours.bytes_in == 440, show(ours)
 
 
 @cell("data both ways, orderly end", CLI)
@@ -84,7 +84,7 @@ def test_selfserv(bench):
     _, port = bench.selfserv()
     out = bench.tmp / "out"
     ours = bench.client(port, "--send", bench.file("get", GET), "--out", out, "--finish", "wait").report()
-    assert ours.result == "closed" and out.read_bytes().startswith(b"HTTP/1.0 200 OK"), ours
+    assert ours.result == "closed" and out.read_bytes().startswith(b"HTTP/1.0 200 OK"), show(ours)
 
 
 @cell("data both ways, orderly end", TSTCLNT)
@@ -94,7 +94,7 @@ def test_tstclnt(bench):
     tool = bench.tstclnt(port, "-a", NAME)
     tool.wait_for(small.bytes, "out")
     report = ours.report()
-    assert report.bytes_in == len(GET) and report["info"]["server_name"] == NAME, report
+    assert report.bytes_in == len(GET) and report["info"]["server_name"] == NAME, show(report)
     assert tool.finish() == 0
 
 
@@ -143,7 +143,7 @@ def test_s_server_resume(bench):
     tool, port = bench.s_server("-rev", accept=2)
     text = bench.file("text", b"0123456789\n")
     report = twice(bench, port, "--send", text, "--receive", 11).report()
-    assert report["info"]["resumed"] and report.bytes_in == 11, report
+    assert report["info"]["resumed"] and report.bytes_in == 11, show(report)
     tool.finish()
 
 
@@ -160,7 +160,7 @@ def test_s_client_resume(bench):
         tool.write(b"1234\n")
         tool.finish()
     reports = ours.reports()
-    assert [r["info"]["resumed"] for r in reports] == [False, True], reports
+    assert [r["info"]["resumed"] for r in reports] == [False, True], show(reports)
     assert b"Reused, TLSv1.3" in tool.out, tool.text()
 
 
@@ -169,7 +169,7 @@ def test_gnutls_serv_resume(bench):
     _, port = bench.gnutls_serv("--echo", "--disable-client-cert")
     text = bench.file("text", b"0123456789\n")
     report = twice(bench, port, "--send", text, "--receive", 11).report()
-    assert report.result == "closed" and report["info"]["resumed"], report
+    assert report.result == "closed" and report["info"]["resumed"], show(report)
 
 
 @cell("resumption", CLI)
@@ -185,7 +185,7 @@ def test_gnutls_cli_resume(bench):
 def test_selfserv_resume(bench):
     _, port = bench.selfserv("-u")
     report = twice(bench, port, "--send", bench.file("get", GET), "--finish", "wait").report()
-    assert report.result == "closed" and report["info"]["resumed"], report
+    assert report.result == "closed" and report["info"]["resumed"], show(report)
 
 
 @cell("resumption", TSTCLNT)
@@ -229,7 +229,7 @@ def test_s_client_early(bench):
     tool = bench.s_client(port, "-sess_in", session, "-early_data", early.path)
     tool.finish()
     second = ours.reports()[1]
-    assert second.bytes_in_early == early.size and second["info"]["early_data"] == "accepted", second
+    assert second.bytes_in_early == early.size and second["info"]["early_data"] == "accepted", show(second)
     assert b"Early data was accepted" in tool.out, tool.text()
 
 
@@ -240,7 +240,7 @@ def test_gnutls_serv_early(bench):
     text = bench.file("text", b"0123456789\n")
     early = bench.file("early", b"77777\n")
     report = twice(bench, port, EARLY, "--early", early, "--send", text, "--receive", 11).report()
-    assert report.result == "closed" and report["info"]["early_data"] == "accepted", report
+    assert report.result == "closed" and report["info"]["early_data"] == "accepted", show(report)
 
 
 @cell("0-RTT", CLI)
@@ -251,7 +251,7 @@ def test_gnutls_cli_early(bench):
     tool.wait_for("*** This is a resumed session")
     tool.close_stdin()
     second = ours.reports()[1]
-    assert second.bytes_in_early == early.size, second
+    assert second.bytes_in_early == early.size, show(second)
     assert second.sha256_in == early.sha256
 
 
@@ -260,8 +260,8 @@ def test_selfserv_early(bench):
     """selfserv's replay window refuses early data in its first seconds, so it is sent again."""
     _, port = bench.selfserv("-u", "-Z")
     report = twice(bench, port, EARLY, "--early", bench.file("get", GET), "--finish", "wait").report()
-    assert report.result == "closed" and report["info"]["early_data"] in ("accepted", "rejected"), report
-    assert report["info"]["resumed"] and report.bytes_in > 100, report
+    assert report.result == "closed" and report["info"]["early_data"] in ("accepted", "rejected"), show(report)
+    assert report["info"]["resumed"] and report.bytes_in > 100, show(report)
 
 
 @cell("0-RTT", TSTCLNT)
@@ -269,7 +269,7 @@ def test_tstclnt_early(bench):
     ours, port = bench.server(EARLY, "--receive", len(GET), "--connections", 2)
     bench.tstclnt(port, "-u", "-Z", "-L", 2)
     second = ours.reports()[1]
-    assert second.bytes_in_early == len(GET) and second["info"]["early_data"] == "accepted", second
+    assert second.bytes_in_early == len(GET) and second["info"]["early_data"] == "accepted", show(second)
 
 
 # ---- pre-shared keys -----------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def psk_server(bench, *args):
 
 
 def check_psk(report):
-    assert report.result == "closed" and report["info"]["external_psk"], report
+    assert report.result == "closed" and report["info"]["external_psk"], show(report)
     assert report["info"]["psk_identity"] == "joe"
 
 
@@ -347,8 +347,8 @@ def test_s_server_update(bench):
         # One command per read of s_server: it looks at the first letter only.
         tool.wait_for({b"k\n": "KEYUPDATE", b"K\n": "KEYUPDATE"}.get(line, ""))
     report = ours.report()
-    assert report.result == "closed", report
-    assert (report["info"]["keys_received"], report["info"]["keys_sent"]) == (2, 1), report
+    assert report.result == "closed", show(report)
+    assert (report["info"]["keys_received"], report["info"]["keys_sent"]) == (2, 1), show(report)
 
 
 @cell("KeyUpdate: k and K, or ^rekey1^ and ^rekey^", S_CLIENT)
@@ -365,8 +365,8 @@ def test_s_client_update(bench):
     tool.until(lambda: bytes(tool.out + tool.err).count(b"KEYUPDATE") == 2, "second KEYUPDATE")
     tool.write(b"5678\n")
     report = ours.report()
-    assert report.result == "closed", report
-    assert (report["info"]["keys_received"], report["info"]["keys_sent"]) == (2, 1), report
+    assert report.result == "closed", show(report)
+    assert (report["info"]["keys_received"], report["info"]["keys_sent"]) == (2, 1), show(report)
 
 
 @cell("KeyUpdate: k and K, or ^rekey1^ and ^rekey^", CLI)
@@ -378,8 +378,8 @@ def test_gnutls_cli_update(bench):
     tool.wait_for("Rekey was completed")
     tool.write(b"^rekey^\n5678\n")
     report = ours.report()
-    assert report.result == "closed" and report.bytes_in == 10, report
-    assert (report["info"]["keys_received"], report["info"]["keys_sent"]) == (2, 1), report
+    assert report.result == "closed" and report.bytes_in == 10, show(report)
+    assert (report["info"]["keys_received"], report["info"]["keys_sent"]) == (2, 1), show(report)
 
 
 EXPORT = ["--export", LABEL + ":32"]
@@ -494,7 +494,7 @@ def test_s_server_mutual(bench):
     cert, key = identity(bench)
     text = bench.file("text", b"0123456789\n")
     report = bench.client(port, "--cert", cert, "--key", key, "--send", text, "--receive", 11).report()
-    assert report.result == "closed" and report.bytes_in == 11, report
+    assert report.result == "closed" and report.bytes_in == 11, show(report)
     assert b"CN = client" in tool.out + tool.err, tool.text()
 
 
@@ -505,7 +505,7 @@ def test_s_client_mutual(bench):
     tool = bench.s_client(port, "-cert", cert, "-key", key)
     tool.write(b"1234\n")
     report = ours.report()
-    assert report.result == "closed" and report["info"]["peer_authenticated"], report
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
 
 
 @cell("client certificate", SERV)
@@ -515,7 +515,7 @@ def test_gnutls_serv_mutual(bench):
     cert, key = identity(bench)
     text = bench.file("text", b"0123456789\n")
     report = bench.client(port, "--cert", cert, "--key", key, "--send", text, "--receive", 11).report()
-    assert report.result == "closed" and report.bytes_in == 11, report
+    assert report.result == "closed" and report.bytes_in == 11, show(report)
 
 
 @cell("client certificate", CLI)
@@ -525,7 +525,7 @@ def test_gnutls_cli_mutual(bench):
     tool = bench.gnutls_cli(port, "--x509certfile=%s" % cert, "--x509keyfile=%s" % key)
     tool.write(b"1234\n")
     report = ours.report()
-    assert report.result == "closed" and report["info"]["peer_authenticated"], report
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
 
 
 @cell("client certificate", SELFSERV)
@@ -534,7 +534,7 @@ def test_selfserv_mutual(bench):
     cert, key = identity(bench)
     report = bench.client(port, "--cert", cert, "--key", key, "--send", bench.file("get", GET), "--finish",
                           "wait").report()
-    assert report.result == "closed" and report.bytes_in > 100, report
+    assert report.result == "closed" and report.bytes_in > 100, show(report)
 
 
 @cell("client certificate", TSTCLNT)
@@ -542,13 +542,13 @@ def test_tstclnt_mutual(bench):
     ours, port = bench.server("--ca", bench.pki.ca, settings(requireClient=True), "--receive", len(GET))
     bench.tstclnt(port, "-n", "client")
     report = ours.report()
-    assert report.result == "closed" and report["info"]["peer_authenticated"], report
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
 
 
 def we_refuse(bench, port, tool, text):
     """Our client does not know the server's CA; the command says which alert it got."""
     report = bench.driver("client", "--port", port, "--ca", bench.pki.other_ca, "--name", NAME).report()
-    assert (report.reason, report.alert) == ("CERT_UNKNOWN_ISSUER", 48), report
+    assert (report.reason, report.alert) == ("CERT_UNKNOWN_ISSUER", 48), show(report)
     tool.wait_for(text)
 
 
@@ -575,7 +575,7 @@ def they_are_refused(bench, start, text):
     ours, port = bench.server("--ca", bench.pki.ca, settings(requireClient=True))
     tool = start(port)
     report = ours.report()
-    assert (report.reason, report.alert) == ("CERT_UNKNOWN_ISSUER", 48), report
+    assert (report.reason, report.alert) == ("CERT_UNKNOWN_ISSUER", 48), show(report)
     tool.wait_for(text)
 
 

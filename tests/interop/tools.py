@@ -8,7 +8,7 @@ import pytest
 
 from pki import NAME
 from process import LIMIT, Process, free_port, wait_listening
-from programs import DRIVER, Program, flags
+from programs import DRIVER, Program, flags, show
 
 SECTION = "Commands of the packages"
 PACKAGES = {"openssl": "openssl", "gnutls-cli": "gnutls-bin", "gnutls-serv": "gnutls-bin",
@@ -121,5 +121,5 @@ class Bench:
 
 
 def same(report, data):
-    assert report.result == "closed", report
-    assert (report.bytes_in, report.sha256_in) == (data.size, data.sha256), report
+    assert report.result == "closed", show(report)
+    assert (report.bytes_in, report.sha256_in) == (data.size, data.sha256), show(report)

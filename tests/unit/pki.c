@@ -45,8 +45,8 @@ void pki_make(struct pki_pair *pair, const char *name)
 	ok = ok && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
 	take_text(bio, pair->key, sizeof(pair->key));
 	bio = BIO_new(BIO_s_mem());
-	ok = ok && PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_128_cbc(), "secret", 6, NULL,
-						 NULL);
+	ok = ok &&
+	     PEM_write_bio_PKCS8PrivateKey(bio, key, EVP_aes_128_cbc(), "secret", 6, NULL, NULL);
 	take_text(bio, pair->encrypted_key, sizeof(pair->encrypted_key));
 	assert(ok);
 	(void)ok;

@@ -9,7 +9,7 @@
 
 struct pki_pair {
 	char cert[4096]; /* PEM */
-	char key[2048];  /* PEM, PKCS #8 */
+	char key[2048];	 /* PEM, PKCS #8 */
 	char encrypted_key[2048];
 };
 

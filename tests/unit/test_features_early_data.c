@@ -2,10 +2,11 @@
  *
  * Early data: the edges of the freshness window, replays, restarts, a full store.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -13,13 +14,13 @@
 #include "ennead/env.h"
 #include "features/early_data.h"
 
-#define MS ((int64_t)ENN_MILLISECOND)
+#define MS	  ((int64_t)ENN_MILLISECOND)
 #define WINDOW_MS 10000
-#define WINDOW (WINDOW_MS * MS)
-#define START (1700000000 * (int64_t)ENN_SECOND)
-#define ISSUED (START + 5 * MS)
-#define AGE_MS 60000u
-#define EXPECTED (ISSUED + AGE_MS * MS)
+#define WINDOW	  (WINDOW_MS * MS)
+#define START	  (1700000000 * (int64_t)ENN_SECOND)
+#define ISSUED	  (START + 5 * MS)
+#define AGE_MS	  60000u
+#define EXPECTED  (ISSUED + AGE_MS * MS)
 
 /* In use since START, as if it had sealed a ticket then. */
 static struct enn_security *server(size_t max_entries)
@@ -33,7 +34,8 @@ static struct enn_security *server(size_t max_entries)
 	assert_int_equal(enn_security_set_session_store(s, store), ENN_OK);
 	enn_session_store_free(store);
 	assert_int_equal(enn_security_ticket_key(s, key, sizeof(key), START), ENN_OK);
-	assert_int_equal(enn_security_set_u64(s, ENN_SECURITY_EARLY_DATA_WINDOW, WINDOW_MS), ENN_OK);
+	assert_int_equal(enn_security_set_u64(s, ENN_SECURITY_EARLY_DATA_WINDOW, WINDOW_MS),
+			 ENN_OK);
 	assert_int_equal(enn_security_acquire(s, NULL), ENN_OK);
 	enn_security_free(s);
 	return s;
@@ -90,8 +92,8 @@ static void test_full(void **state)
 	assert_int_equal(enn_session_store_count(s->store), 3);
 	/* When the records are no longer needed there is room again. */
 	uint32_t unique = 4;
-	assert_int_equal(enn_early_data_check(s, EXPECTED + WINDOW + 1, ISSUED,
-					      AGE_MS + WINDOW_MS, (const uint8_t *)&unique, 4),
+	assert_int_equal(enn_early_data_check(s, EXPECTED + WINDOW + 1, ISSUED, AGE_MS + WINDOW_MS,
+					      (const uint8_t *)&unique, 4),
 			 ENN_EARLY_DATA_FRESH);
 	enn_security_free(s);
 }
@@ -100,8 +102,8 @@ static void test_full(void **state)
 static void test_restart(void **state)
 {
 	static const struct {
-		int64_t issued;     /* relative to START */
-		int64_t age;        /* ms */
+		int64_t issued; /* relative to START */
+		int64_t age;	/* ms */
 		enum enn_early_data_verdict verdict;
 	} want[] = {
 		{0, 0, ENN_EARLY_DATA_FRESH}, /* issued by this process */
@@ -126,8 +128,8 @@ static void test_restart(void **state)
 
 static void test_extremes(void **state)
 {
-	static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, -1, 0, 1, INT64_MAX - 1,
-					INT64_MAX};
+	static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, -1,	    0,
+					1,	   INT64_MAX - 1, INT64_MAX};
 	static const uint32_t ages[] = {0, 1, UINT32_MAX};
 	struct enn_security *s = server(1000);
 	uint32_t unique = 0;
@@ -171,8 +173,8 @@ static void test_no_window(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_window),   cmocka_unit_test(test_replay),
-		cmocka_unit_test(test_full),     cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_window),	 cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_full),	 cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_extremes), cmocka_unit_test(test_no_window),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,10 +2,11 @@
  *
  * Security parameters: every row of security.def, text, freezing, copying.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include <stdio.h>
@@ -210,9 +211,11 @@ static void test_parse_bool(void **state)
 
 static void test_parse_number(void **state)
 {
-	static const char *const bad[] = {"",    "-1", "+1",   " 1",
-					  "1 ",  "1k", "0x10", "18446744073709551616",
-					  "1.5", "99999999999999999999999"};
+	static const char *const bad[] = {"",	  "-1",
+					  "+1",	  " 1",
+					  "1 ",	  "1k",
+					  "0x10", "18446744073709551616",
+					  "1.5",  "99999999999999999999999"};
 	struct enn_security *s = fresh();
 	struct enn_error error;
 	(void)state;
@@ -277,12 +280,23 @@ static void test_lists(void **state)
 
 	assert_int_equal(enn_security_parse(s, "ciphersuite", "TLS_AES_128_GCN", &error),
 			 ENN_E_ARGUMENT);
-	assert_string_equal(error.text, "ciphersuite: unknown name 'TLS_AES_128_GCN' at position 1, "
-					"nearest is TLS_AES_128_GCM_SHA256");
+	assert_string_equal(error.text,
+			    "ciphersuite: unknown name 'TLS_AES_128_GCN' at position 1, "
+			    "nearest is TLS_AES_128_GCM_SHA256");
 	assert_string_equal(error.where, "ciphersuite");
-	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_GROUPS, "X25519:P-256:P-521",
-					       &error),
+	/* Aliases are understood, and the suggestion is the name itself. */
+	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_GROUPS, "prime256v2", &error),
 			 ENN_E_ARGUMENT);
+	assert_non_null(strstr(error.text, "nearest is P-256"));
+	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_SIGNATURES, "ed25518", &error),
+			 ENN_E_ARGUMENT);
+	assert_non_null(strstr(error.text, "nearest is ed25519"));
+	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_PSK_MODES, "psk_kee", &error),
+			 ENN_E_ARGUMENT);
+	assert_non_null(strstr(error.text, "nearest is psk_ke"));
+	assert_int_equal(
+		enn_security_set_list(s, ENN_SECURITY_GROUPS, "X25519:P-256:P-521", &error),
+		ENN_E_ARGUMENT);
 	assert_non_null(strstr(error.text, "'P-521' at position 3, nearest is P-"));
 	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_GROUPS, "X25519::P-256", &error),
 			 ENN_E_ARGUMENT);
@@ -292,9 +306,9 @@ static void test_lists(void **state)
 	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_GROUPS, "X25519:", &error),
 			 ENN_E_ARGUMENT);
 	assert_non_null(strstr(error.text, "position 2 is empty"));
-	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_GROUPS, "P-256:X25519:secp256r1",
-					       &error),
-			 ENN_E_ARGUMENT);
+	assert_int_equal(
+		enn_security_set_list(s, ENN_SECURITY_GROUPS, "P-256:X25519:secp256r1", &error),
+		ENN_E_ARGUMENT);
 	assert_string_equal(error.text, "supportedGroup: 'secp256r1' at position 3 is named twice");
 	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_SIGNATURES,
 					       "ed25519:rsa_pkcs1_sha256", &error),
@@ -304,8 +318,9 @@ static void test_lists(void **state)
 	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_CERT_SIGNATURES,
 					       "ed25519:rsa_pkcs1_sha256", &error),
 			 ENN_OK);
-	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_PSK_MODES, "psk_ke:psk_dhe_ke", NULL),
-			 ENN_OK);
+	assert_int_equal(
+		enn_security_set_list(s, ENN_SECURITY_PSK_MODES, "psk_ke:psk_dhe_ke", NULL),
+		ENN_OK);
 	assert_int_equal(s->list[ENN_SECURITY_PSK_MODES].code[0], 0);
 	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_GREASE, "true", &error),
 			 ENN_E_ARGUMENT);
@@ -495,12 +510,12 @@ static void test_arguments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),         cmocka_unit_test(test_safe_defaults),
-		cmocka_unit_test(test_types),        cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_parse_bool),   cmocka_unit_test(test_parse_number),
-		cmocka_unit_test(test_parse_names),  cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_alpn),         cmocka_unit_test(test_credentials),
-		cmocka_unit_test(test_frozen),       cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_rows),	    cmocka_unit_test(test_safe_defaults),
+		cmocka_unit_test(test_types),	    cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_parse_bool),  cmocka_unit_test(test_parse_number),
+		cmocka_unit_test(test_parse_names), cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_alpn),	    cmocka_unit_test(test_credentials),
+		cmocka_unit_test(test_frozen),	    cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_arguments),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

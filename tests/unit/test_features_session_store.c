@@ -2,13 +2,14 @@
  *
  * The in-memory session store: least recently used, expiry, single use, limits.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
-#include <stdlib.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "features/session_cache.h"
@@ -62,9 +63,9 @@ static void test_put_and_take(void **state)
 	assert_string_equal(take(s, "b", 0), "three");
 	assert_int_equal(enn_session_store_count(s), 0);
 	/* Keys are bytes: one is not another's prefix, and zeros count. */
-	assert_int_equal(enn_session_store_put(s, (const uint8_t *)"k\0", 2, (const uint8_t *)"x",
-					       1, NEVER),
-			 ENN_OK);
+	assert_int_equal(
+		enn_session_store_put(s, (const uint8_t *)"k\0", 2, (const uint8_t *)"x", 1, NEVER),
+		ENN_OK);
 	assert_string_equal(take(s, "k", 0), "");
 	enn_session_store_free(s);
 	enn_session_store_free(NULL);
@@ -235,7 +236,7 @@ static uint32_t next(uint32_t *seed)
 }
 
 #define MODEL_KEYS 40
-#define MODEL_MAX 12
+#define MODEL_MAX  12
 
 struct model {
 	int64_t expires[2][MODEL_KEYS]; /* sessions and claims; 0: absent */
@@ -305,7 +306,8 @@ static void test_against_model(void **state)
 				m.expires[0][key] = expires;
 				m.used[key] = step;
 			}
-			assert_int_equal(enn_session_store_put(s, &key, 1, value, 4, expires), want);
+			assert_int_equal(enn_session_store_put(s, &key, 1, value, 4, expires),
+					 want);
 			break;
 		case 1:
 			now += next(&seed) % 4;
@@ -374,20 +376,60 @@ static void test_many(void **state)
 	enn_session_store_free(s);
 }
 
+/* Several threads claim the same keys: each key is won once. */
+#define THREADS 4
+#define RACES	20000
+
+struct racer {
+	pthread_t thread;
+	struct enn_session_store *store;
+	uint32_t won;
+	uint32_t other; /* answers that are neither won nor lost */
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+
+	for (uint32_t i = 0; i < RACES; i++) {
+		enum enn_status status =
+			enn_session_store_claim(r->store, (const uint8_t *)&i, 4, 0, 100);
+		r->won += status == ENN_OK;
+		r->other += status != ENN_OK && status != ENN_E_STATE;
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct enn_session_store *s = enn_session_store_new(RACES);
+	struct racer racers[THREADS];
+	uint32_t won = 0;
+	(void)state;
+
+	for (size_t i = 0; i < THREADS; i++) {
+		racers[i] = (struct racer){.store = s};
+		assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+	}
+	for (size_t i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+		assert_int_equal(racers[i].other, 0);
+		won += racers[i].won;
+	}
+	assert_int_equal(won, RACES);
+	assert_int_equal(enn_session_store_count(s), RACES);
+	enn_session_store_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_put_and_take),
-		cmocka_unit_test(test_least_recently_used),
-		cmocka_unit_test(test_expiry),
-		cmocka_unit_test(test_space),
-		cmocka_unit_test(test_claim),
-		cmocka_unit_test(test_claims_and_sessions),
-		cmocka_unit_test(test_arguments),
-		cmocka_unit_test(test_no_room_at_all),
-		cmocka_unit_test(test_references),
-		cmocka_unit_test(test_against_model),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_put_and_take), cmocka_unit_test(test_least_recently_used),
+		cmocka_unit_test(test_expiry),	     cmocka_unit_test(test_space),
+		cmocka_unit_test(test_claim),	     cmocka_unit_test(test_claims_and_sessions),
+		cmocka_unit_test(test_arguments),    cmocka_unit_test(test_no_room_at_all),
+		cmocka_unit_test(test_references),   cmocka_unit_test(test_against_model),
+		cmocka_unit_test(test_many),	     cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

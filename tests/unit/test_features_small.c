@@ -2,10 +2,11 @@
  *
  * Padding lengths and the expiry heap.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include "features/expiry.h"

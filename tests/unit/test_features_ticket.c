@@ -2,21 +2,24 @@
  *
  * Ticket keys: sealing, forgery, rotation, and which earlier keys still open.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/aead.h"
+#include "crypto/hash.h"
 #include "features/session_cache.h"
 
-#define SECOND ((int64_t)ENN_SECOND)
-#define DAY (86400 * SECOND)
-#define STATE "the state of a session, some fifty bytes of it ...."
-#define STATE_LEN (sizeof(STATE) - 1)
+#define SECOND	   ((int64_t)ENN_SECOND)
+#define DAY	   (86400 * SECOND)
+#define STATE	   "the state of a session, some fifty bytes of it ...."
+#define STATE_LEN  (sizeof(STATE) - 1)
 #define TICKET_LEN (STATE_LEN + ENN_TICKET_OVERHEAD)
 
 struct fixture {
@@ -105,7 +108,7 @@ static void test_round_trip(void **state)
 
 	seal(f, 0, DAY, a);
 	seal(f, 1, DAY, b);
-	assert_memory_equal(a, b, 16);           /* the same key name */
+	assert_memory_equal(a, b, 16);		     /* the same key name */
 	assert_memory_not_equal(a + 16, b + 16, 12); /* another salt */
 	assert_memory_not_equal(a + 28, b + 28, TICKET_LEN - 28);
 	assert_int_equal(open_ticket(f, 2, a), ENN_OK);
@@ -138,9 +141,9 @@ static void test_space(void **state)
 					 STATE_LEN - 1, &len),
 			 ENN_E_SPACE);
 	assert_int_equal(len, 0);
-	assert_int_equal(enn_ticket_open(f->keys, &f->env, 0, ticket, sizeof(ticket), out,
-					 STATE_LEN, &len),
-			 ENN_OK);
+	assert_int_equal(
+		enn_ticket_open(f->keys, &f->env, 0, ticket, sizeof(ticket), out, STATE_LEN, &len),
+		ENN_OK);
 }
 
 static void test_every_bit(void **state)
@@ -166,7 +169,7 @@ static void test_every_length(void **state)
 	seal(f, 0, DAY, ticket);
 	for (size_t len = 0; len <= sizeof(ticket); len++) {
 		enum enn_status want = len < ENN_TICKET_OVERHEAD ? ENN_E_NOT_FOUND
-				       : len == TICKET_LEN       ? ENN_OK
+				       : len == TICKET_LEN	 ? ENN_OK
 								 : ENN_E_CRYPTO;
 		uint8_t *exact = malloc(len == 0 ? 1 : len); /* for the address sanitizer */
 		assert_non_null(exact);
@@ -255,7 +258,7 @@ static void make_key(uint8_t key[64], uint8_t name)
 static void test_given_keys(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t key[64], a[TICKET_LEN], b[TICKET_LEN];
+	uint8_t key[64] = {0}, a[TICKET_LEN], b[TICKET_LEN];
 
 	assert_int_equal(enn_ticket_keys_set(NULL, key, 64, 0), ENN_E_ARGUMENT);
 	assert_int_equal(enn_ticket_keys_set(f->keys, NULL, 64, 0), ENN_E_ARGUMENT);
@@ -371,6 +374,36 @@ static void test_random_fails(void **state)
 	assert_int_equal(open_ticket(f, 0, ticket), ENN_OK);
 }
 
+/* The format once more, from the description: HKDF-Expand, then AES-256-GCM, the name as AAD. */
+static void test_format(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t key[64], ticket[TICKET_LEN], info[13 + 12], derived[44], out[STATE_LEN];
+	struct enn_aead *aead;
+
+	make_key(key, 5);
+	assert_int_equal(enn_ticket_keys_set(f->keys, key, sizeof(key), 0), ENN_OK);
+	seal(f, 0, DAY, ticket);
+	memcpy(info, "ennead ticket", 13);
+	memcpy(info + 13, ticket + 16, 12);
+	enn_hkdf_expand(enn_hash_alg(ENN_HASH_SHA384), key + 16, 48, info, sizeof(info), derived,
+			sizeof(derived));
+	assert_int_equal(enn_aead_new(&f->env, enn_aead_alg(ENN_AEAD_AES_256_GCM), ENN_AEAD_OPEN,
+				      derived, &aead),
+			 ENN_OK);
+	struct enn_aead_job job = {
+		.nonce = derived + 32,
+		.aad = key,
+		.aad_len = 16,
+		.in = ticket + 28,
+		.in_len = sizeof(ticket) - 28,
+		.out = out,
+	};
+	assert_int_equal(enn_aead_open(aead, &job), ENN_OK);
+	assert_memory_equal(out, STATE, STATE_LEN);
+	enn_aead_free(&f->env, aead);
+}
+
 /* The same environment makes the same bytes. */
 static void test_repeatable(void **state)
 {
@@ -392,14 +425,14 @@ static void test_repeatable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT(test_round_trip),   UNIT(test_space),
-		UNIT(test_every_bit),    UNIT(test_every_length),
-		UNIT(test_mixed),        UNIT(test_rotation),
-		UNIT(test_whole_life),   UNIT(test_clock_set_back),
-		UNIT(test_given_keys),   UNIT(test_four_earlier_keys),
-		UNIT(test_pool),         UNIT(test_copy_and_references),
-		UNIT(test_since),        UNIT(test_random_fails),
-		UNIT(test_repeatable),
+		UNIT(test_round_trip), UNIT(test_space),
+		UNIT(test_every_bit),  UNIT(test_every_length),
+		UNIT(test_mixed),      UNIT(test_rotation),
+		UNIT(test_whole_life), UNIT(test_clock_set_back),
+		UNIT(test_given_keys), UNIT(test_four_earlier_keys),
+		UNIT(test_pool),       UNIT(test_copy_and_references),
+		UNIT(test_since),      UNIT(test_random_fails),
+		UNIT(test_repeatable), UNIT(test_format),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,11 @@
  *
  * The nine protocols held against the survey's table.
  */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
+
 #include <cmocka.h>
 
 #include <string.h>
@@ -18,14 +19,10 @@ static const struct {
 	const char *title;
 	const char *cells;
 } survey[] = {
-	{"TLS", "S S S S U* M S S S S S"},
-	{"DTLS", "S S S S S M S S S S U"},
-	{"IETF QUIC", "S S S S S M S S S S S"},
-	{"IKEv2+ESP", "S S M S S M S S S S U"},
-	{"SRTP+DTLS", "S S S S U M S S S U U"},
-	{"tcpcrypt", "S M U U** U* M U U S U U"},
-	{"WireGuard", "U S M S U M U U U S+ U"},
-	{"MinimalT", "U U M S M M U U U S U"},
+	{"TLS", "S S S S U* M S S S S S"},	 {"DTLS", "S S S S S M S S S S U"},
+	{"IETF QUIC", "S S S S S M S S S S S"},	 {"IKEv2+ESP", "S S M S S M S S S S U"},
+	{"SRTP+DTLS", "S S S S U M S S S U U"},	 {"tcpcrypt", "S M U U** U* M U U S U U"},
+	{"WireGuard", "U S M S U M U U U S+ U"}, {"MinimalT", "U U M S M M U U U S U"},
 	{"CurveCP", "U U S S M M U U U S U"},
 };
 
@@ -49,7 +46,9 @@ static bool next_word(const char **line, char *word, size_t cap)
 
 static char letter(enum enn_support support)
 {
-	return support == ENN_SUPPORT_MANDATORY ? 'M' : support == ENN_SUPPORT_SUPPORTED ? 'S' : 'U';
+	return support == ENN_SUPPORT_MANDATORY	  ? 'M'
+	       : support == ENN_SUPPORT_SUPPORTED ? 'S'
+						  : 'U';
 }
 
 static void test_table(void **state)
@@ -105,11 +104,11 @@ static void test_mandatory(void **state)
 	for (size_t row = 0; row < ENN_PROTOCOL_COUNT; row++) {
 		const struct enn_protocol *p = enn_protocol_at(row);
 		for (unsigned f = 0; f < ENN_FEATURE_OPTIONAL_FIRST; f++) {
-			bool exception = (p->id == ENN_PROTOCOL_TCPCRYPT &&
-					  (f == ENN_FEATURE_PUBLIC_KEY_AUTHENTICATION ||
-					   f == ENN_FEATURE_RESPONDER_AUTHENTICATION)) ||
-					 (p->id == ENN_PROTOCOL_CURVECP &&
-					  f == ENN_FEATURE_PRE_SHARED_KEY);
+			bool exception =
+				(p->id == ENN_PROTOCOL_TCPCRYPT &&
+				 (f == ENN_FEATURE_PUBLIC_KEY_AUTHENTICATION ||
+				  f == ENN_FEATURE_RESPONDER_AUTHENTICATION)) ||
+				(p->id == ENN_PROTOCOL_CURVECP && f == ENN_FEATURE_PRE_SHARED_KEY);
 			assert_int_equal(enn_protocol_feature(p, (enum enn_feature)f),
 					 exception ? ENN_SUPPORT_UNSUPPORTED
 						   : ENN_SUPPORT_MANDATORY);
@@ -119,7 +118,7 @@ static void test_mandatory(void **state)
 
 static void test_look_up(void **state)
 {
-	static const char *const schemes[] = {"tls",      "dtls",      "quic",     "ikev2",  "srtp",
+	static const char *const schemes[] = {"tls",	  "dtls",      "quic",	   "ikev2",  "srtp",
 					      "tcpcrypt", "wireguard", "minimalt", "curvecp"};
 	(void)state;
 
@@ -185,9 +184,9 @@ static void test_layers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),     cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_table),	  cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_mandatory), cmocka_unit_test(test_look_up),
-		cmocka_unit_test(test_built),     cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_built),	  cmocka_unit_test(test_layers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -423,7 +423,8 @@ static bool nonblocking(bool on)
 	return PR_SetSocketOption(lib.fd, &option) == PR_SUCCESS;
 }
 
-/* A blocking write would wait for the whole handshake and so never be early. */
+/* A blocking write would wait for the whole handshake and so never be early; the first write on a
+ * nonblocking descriptor sends the hello and goes on at once. */
 static bool send_early(const struct peer_options *o, struct peer_report *report)
 {
 	bool ok;
@@ -431,7 +432,6 @@ static bool send_early(const struct peer_options *o, struct peer_report *report)
 	if (!nonblocking(true)) {
 		return fail(report, "nonblocking");
 	}
-	(void)SSL_ForceHandshake(lib.fd);
 	ok = PR_Write(lib.fd, o->early.data, (PRInt32)o->early.len) == (PRInt32)o->early.len;
 	return (nonblocking(false) && ok) || fail(report, "early data");
 }

@@ -250,7 +250,7 @@ static bool set_client(const struct peer_options *o, struct peer_report *report)
 static void tell(const struct peer_options *o, struct peer_report *report)
 {
 	const char *group = wolfSSL_get_curve_name(lib.ssl);
-	WOLFSSL_X509 *cert = wolfSSL_get_peer_certificate(lib.ssl);
+	WOLFSSL_X509_CHAIN *chain = wolfSSL_get_peer_chain(lib.ssl);
 	const char *cipher = wolfSSL_get_cipher(lib.ssl);
 	char *alpn = NULL;
 	unsigned short alpn_len = 0;
@@ -271,8 +271,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 		snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)alpn_len, alpn);
 	}
 	report->resumed = wolfSSL_session_reused(lib.ssl) == 1;
-	report->peer_cert = cert != NULL;
-	wolfSSL_X509_free(cert);
+	/* wolfSSL_get_peer_certificate gives nothing for Ed25519. */
+	report->peer_cert = chain != NULL && wolfSSL_get_chain_count(chain) > 0;
 	if (o->export_label != NULL) {
 		report->has_export =
 			wolfSSL_export_keying_material(lib.ssl, report->exported, o->export_len,

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A malloc family that counts, for the whole process: Ennead, libssl, libcrypto and
+ * libipsec-mb alike, since the program's own symbols come before the C library's.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+
+#include "bench.h"
+
+#define HEADER 8 /* glibc's, in front of each block */
+
+/* glibc's own entry points. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *ptr, size_t size);
+void *__libc_memalign(size_t align, size_t size);
+void __libc_free(void *ptr);
+
+static struct bench_heap *account;
+
+void bench_heap_count(struct bench_heap *to)
+{
+	account = to;
+}
+
+static void *came(void *ptr)
+{
+	if (account != NULL && ptr != NULL) {
+		account->calls++;
+		account->bytes += (int64_t)(malloc_usable_size(ptr) + HEADER);
+	}
+	return ptr;
+}
+
+static void goes(void *ptr)
+{
+	if (account != NULL && ptr != NULL) {
+		account->bytes -= (int64_t)(malloc_usable_size(ptr) + HEADER);
+	}
+}
+
+void *malloc(size_t size)
+{
+	return came(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return came(__libc_calloc(count, size));
+}
+
+void *realloc(void *ptr, size_t size)
+{
+	goes(ptr);
+	return came(__libc_realloc(ptr, size));
+}
+
+void *memalign(size_t align, size_t size)
+{
+	return came(__libc_memalign(align, size));
+}
+
+void *aligned_alloc(size_t align, size_t size)
+{
+	return came(__libc_memalign(align, size));
+}
+
+int posix_memalign(void **out, size_t align, size_t size)
+{
+	void *ptr = came(__libc_memalign(align, size));
+	if (ptr == NULL) {
+		return ENOMEM;
+	}
+	*out = ptr;
+	return 0;
+}
+
+void free(void *ptr)
+{
+	goes(ptr);
+	__libc_free(ptr);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TCP streams. A stream outlives its owner: released, it sends what is left in the
+ * background and closes.
+ */
+#ifndef ENN_RUNTIME_STREAM_H
+#define ENN_RUNTIME_STREAM_H
+
+#include "ennead/engine.h"
+#include "runtime/runtime.h"
+
+/* Errors are libuv's (negative errno). Never called after enn_stream_release. */
+struct enn_stream_ops {
+	void (*connected)(void *owner, int error); /* once after enn_stream_connect */
+	/* Where to read to: at least one byte, or NULL when there is no memory. */
+	uint8_t *(*room)(void *owner, size_t *cap);
+	void (*readable)(void *owner, uint8_t *data, size_t len);
+	void (*ended)(void *owner, int error); /* 0: FIN. Reading has stopped */
+	void (*drained)(void *owner, int error); /* the pending write is over */
+};
+
+/* Socket options; zeroed is none. */
+struct enn_stream_options {
+	const char *interface;     /* bind to this device */
+	struct enn_address local;  /* bind to this address, if it has a family */
+	uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT */
+	uint32_t keepalive_s;      /* idle seconds before the first probe */
+	uint64_t pacing;           /* bytes per second */
+	uint8_t dscp;
+	int8_t temporary; /* IPv6 source address: 1 temporary, -1 public, 0 the system's choice */
+};
+
+/* Errors: ENN_E_MEMORY; ENN_E_SYSTEM with *error (a libuv error). */
+enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stream_ops *ops,
+				   void *owner, const struct enn_address *remote,
+				   const struct enn_stream_options *options,
+				   struct enn_stream **out, int *error);
+/* Takes the next connection off a listening handle. */
+enum enn_status enn_stream_accept(struct enn_runtime *rt, uv_stream_t *listener,
+				  const struct enn_stream_ops *ops, void *owner,
+				  struct enn_stream **out, int *error);
+void enn_stream_set_options(struct enn_stream *stream, const struct enn_stream_options *options);
+
+void enn_stream_read(struct enn_stream *stream, bool on);
+
+/* Writes block->data[0 … used) and takes the reference. ENN_OK: all is with the kernel. ENN_E_AGAIN: the rest is
+ * pending and `drained` follows; no other write till then. ENN_E_SYSTEM: *error. */
+enum enn_status enn_stream_write(struct enn_stream *stream, struct enn_block *block, int *error);
+/* Bytes of the pending write that the kernel has not taken. */
+size_t enn_stream_unwritten(const struct enn_stream *stream);
+/* FIN after the pending write. */
+void enn_stream_shutdown(struct enn_stream *stream);
+
+void enn_stream_path(const struct enn_stream *stream, struct enn_path *path);
+
+enum enn_release {
+	ENN_RELEASE_LINGER, /* write what is pending, FIN, read to the end (2 s), close */
+	ENN_RELEASE_CLOSE,  /* close at once */
+	ENN_RELEASE_RESET,  /* close with RST */
+};
+void enn_stream_release(struct enn_stream *stream, enum enn_release how);
+
+void enn_streams_close_all(struct enn_runtime *rt);
+
+#endif
