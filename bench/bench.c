@@ -64,6 +64,9 @@ void bench_race(const struct bench_options *options, struct bench_contender c[BE
 	double *took[BENCH_CONTENDERS] = {NULL};
 
 	for (size_t i = 0; i < BENCH_CONTENDERS; i++) {
+		if (options->alone >= 0 && i != (size_t)options->alone) {
+			c[i].run = NULL;
+		}
 		if (c[i].run != NULL) {
 			took[i] = calloc(options->turns, sizeof(double));
 			BENCH_NEED(took[i] != NULL);

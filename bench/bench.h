@@ -39,6 +39,7 @@ struct bench_options {
 	const char *only[16]; /* prefixes of row names; none: all */
 	size_t only_count;
 	const char *json;
+	int alone; /* this contender only, for a profiler; -1: all */
 	bool bars;
 	bool list;
 };

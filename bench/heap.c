@@ -10,6 +10,7 @@
 #include "bench.h"
 
 #define HEADER 8 /* glibc's, in front of each block */
+#define FOR_ALL __attribute__((visibility("default"))) /* or the shared libraries keep glibc's */
 
 /* glibc's own entry points. */
 void *__libc_malloc(size_t size);
@@ -41,33 +42,33 @@ static void goes(void *ptr)
 	}
 }
 
-void *malloc(size_t size)
+FOR_ALL void *malloc(size_t size)
 {
 	return came(__libc_malloc(size));
 }
 
-void *calloc(size_t count, size_t size)
+FOR_ALL void *calloc(size_t count, size_t size)
 {
 	return came(__libc_calloc(count, size));
 }
 
-void *realloc(void *ptr, size_t size)
+FOR_ALL void *realloc(void *ptr, size_t size)
 {
 	goes(ptr);
 	return came(__libc_realloc(ptr, size));
 }
 
-void *memalign(size_t align, size_t size)
+FOR_ALL void *memalign(size_t align, size_t size)
 {
 	return came(__libc_memalign(align, size));
 }
 
-void *aligned_alloc(size_t align, size_t size)
+FOR_ALL void *aligned_alloc(size_t align, size_t size)
 {
 	return came(__libc_memalign(align, size));
 }
 
-int posix_memalign(void **out, size_t align, size_t size)
+FOR_ALL int posix_memalign(void **out, size_t align, size_t size)
 {
 	void *ptr = came(__libc_memalign(align, size));
 	if (ptr == NULL) {
@@ -77,7 +78,7 @@ int posix_memalign(void **out, size_t align, size_t size)
 	return 0;
 }
 
-void free(void *ptr)
+FOR_ALL void free(void *ptr)
 {
 	goes(ptr);
 	__libc_free(ptr);

@@ -3,7 +3,9 @@
  * Ennead's side: client and server engines in one thread, driven by the loop of
  * ennead/engine.h.
  */
-#include <ennead/ennead.h>
+#include <ennead/engine.h>
+#include <ennead/protocol.h>
+#include <ennead/security.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -12,6 +12,6 @@
 #include "protocol.h"
 #include "security.h"
 #include "taps.h"
-#include "version.h"
+#include "ennead/version.h"
 
 #endif

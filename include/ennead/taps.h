@@ -224,6 +224,11 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_server_name(struct 
  * store are shared by reference. Without a call: enn_security_new(). */
 ENN_API ENN_MUST_CHECK enum enn_status
 enn_preconnection_set_security(struct enn_preconnection *pre, const struct enn_security *security);
+/* A session for the first connection made from it, from enn_connection_take_session: tried before
+ * the store. Copied; wiped when it was used. ENN_E_ARGUMENT: empty, or over 65535 bytes. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_session(struct enn_preconnection *pre,
+								     const uint8_t *data,
+								     size_t len);
 /* Adds to the protocols that may be used, best first. Without a call: all that this build has and the
  * properties leave over, in the registry's order. There is never a fall-back
  * from one security protocol to another: the first that is left is used. */
@@ -319,6 +324,11 @@ ENN_API void enn_connection_free(struct enn_connection connection);
 /* Another stream of the same association. ENN_E_UNSUPPORTED where the protocol has one stream. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_clone(struct enn_connection connection,
 							    struct enn_connection *out);
+/* Takes the stored session that fits this connection out of the store, to keep it elsewhere, in a file say;
+ * legal after ENN_TAPS_SESSION_STORED. It holds secrets. *len in: room, out: length.
+ * ENN_E_NOT_FOUND: there is none. ENN_E_SPACE: *len says how much is needed; it stays stored. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_connection_take_session(struct enn_connection connection,
+								   uint8_t *data, size_t *len);
 /* The survey's post-connection interfaces; see the calls of the same names in engine.h. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_update_keys(struct enn_connection connection,
 								  bool both);

@@ -111,7 +111,7 @@ const struct enn_chain_facts *enn_chain_cache_find(struct enn_chain_cache *cache
 	if (e == NULL) {
 		return NULL;
 	}
-	if (now < e->facts.valid_from || now > e->facts.valid_until) {
+	if (now < e->facts.valid_from || now >= e->facts.valid_until) {
 		drop(cache, e);
 		return NULL;
 	}

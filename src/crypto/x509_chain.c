@@ -2,7 +2,6 @@
  *
  * Our own certificate chains.
  */
-#include <arpa/inet.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -158,14 +157,13 @@ bool enn_chain_fits_name(const struct enn_chain *chain, const char *name)
 {
 	uint8_t address[16];
 	X509 *leaf = chain->cert[0];
+	size_t len = enn_x509_address(name, address);
 
-	if (inet_pton(AF_INET, name, address) == 1) {
-		return X509_check_ip(leaf, address, 4, ENN_X509_NAME_FLAGS) == 1;
+	if (len > 0) {
+		return X509_check_ip(leaf, address, len, ENN_X509_NAME_FLAGS) == 1;
 	}
-	if (inet_pton(AF_INET6, name, address) == 1) {
-		return X509_check_ip(leaf, address, 16, ENN_X509_NAME_FLAGS) == 1;
-	}
-	return X509_check_host(leaf, name, strlen(name), ENN_X509_NAME_FLAGS, NULL) == 1;
+	len = enn_x509_host_len(name);
+	return len > 0 && X509_check_host(leaf, name, len, ENN_X509_NAME_FLAGS, NULL) == 1;
 }
 
 bool enn_chain_fits_authorities(const struct enn_chain *chain, const struct enn_bytes *names,

@@ -3,6 +3,7 @@
  * What libcrypto found wrong with a path, as a reason, an alert and a sentence that says which
  * certificate and what about it.
  */
+#include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <time.h>
@@ -127,9 +128,13 @@ static void names_text(const X509 *cert, char *out, size_t cap)
 			len = add_name(out, cap, len, (const char *)ASN1_STRING_get0_data(value),
 				       (size_t)ASN1_STRING_length(value));
 		} else if (type == GEN_IPADD) {
-			char *text = i2s_ASN1_OCTET_STRING(NULL, value);
-			len = text == NULL ? len : add_name(out, cap, len, text, strlen(text));
-			OPENSSL_free(text);
+			char text[INET6_ADDRSTRLEN];
+			int family = ASN1_STRING_length(value) == 4 ? AF_INET : AF_INET6;
+			bool whole = family == AF_INET || ASN1_STRING_length(value) == 16;
+			if (whole && inet_ntop(family, ASN1_STRING_get0_data(value), text,
+					       sizeof(text)) != NULL) {
+				len = add_name(out, cap, len, text, strlen(text));
+			}
 		}
 	}
 	GENERAL_NAMES_free(names);

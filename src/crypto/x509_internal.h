@@ -31,6 +31,12 @@ bool enn_x509_seconds(const ASN1_TIME *time, int64_t *seconds);
 const char *enn_x509_subject(const X509 *cert, char out[ENN_X509_TEXT_MAX]);
 const char *enn_x509_name_text(const X509_NAME *name, char out[ENN_X509_TEXT_MAX]);
 
+/* An IPv4 or IPv6 address literal in binary: 4 or 16, or 0 if it is none. */
+size_t enn_x509_address(const char *name, uint8_t address[16]);
+/* The length of a host name without the root's dot; 0 if it is no name that can be looked for: empty, or
+ * with a leading dot, which libcrypto reads as "any host below". */
+size_t enn_x509_host_len(const char *name);
+
 struct enn_peer_chain {
 	size_t count;
 	size_t der_len;
@@ -52,8 +58,8 @@ void enn_peer_chain_adopt(struct enn_peer_chain *chain, struct enn_public_key *k
 struct enn_chain_cache;
 
 struct enn_chain_facts {
-	int64_t valid_from; /* seconds, both ends included */
-	int64_t valid_until;
+	int64_t valid_from;  /* seconds */
+	int64_t valid_until; /* the first second at which libcrypto would refuse */
 	struct enn_public_key *key;
 	bool may_sign;
 };

@@ -3,7 +3,7 @@
  * A peer's certificates: copied when they arrive, parsed when they are needed, because a chain that
  * was validated before need not be parsed again.
  */
-#include <limits.h>
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -191,6 +191,25 @@ bool enn_x509_seconds(const ASN1_TIME *time, int64_t *seconds)
 	}
 	*seconds = (int64_t)timegm(&tm);
 	return true;
+}
+
+size_t enn_x509_address(const char *name, uint8_t address[16])
+{
+	if (inet_pton(AF_INET, name, address) == 1) {
+		return 4;
+	}
+	return inet_pton(AF_INET6, name, address) == 1 ? 16 : 0;
+}
+
+/* Certificates never have the root's dot (RFC 9525 §2). */
+size_t enn_x509_host_len(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || name[0] == '.') {
+		return 0;
+	}
+	return name[len - 1] == '.' ? len - 1 : len;
 }
 
 const char *enn_x509_name_text(const X509_NAME *name, char out[ENN_X509_TEXT_MAX])

@@ -2,7 +2,6 @@
  *
  * Path validation: policy in, X509_verify_cert, what libcrypto does not check, verdict out.
  */
-#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -10,23 +9,17 @@
 #include "base/log.h"
 #include "crypto/x509_internal.h"
 
+/* Fills *param's address or host. false: out of memory. */
 static bool set_name(X509_VERIFY_PARAM *param, const char *name)
 {
 	uint8_t address[16];
-	size_t len = strlen(name);
+	size_t len = enn_x509_address(name, address);
 
 	X509_VERIFY_PARAM_set_hostflags(param, ENN_X509_NAME_FLAGS);
-	if (inet_pton(AF_INET, name, address) == 1) {
-		return X509_VERIFY_PARAM_set1_ip(param, address, 4) == 1;
+	if (len > 0) {
+		return X509_VERIFY_PARAM_set1_ip(param, address, len) == 1;
 	}
-	if (inet_pton(AF_INET6, name, address) == 1) {
-		return X509_VERIFY_PARAM_set1_ip(param, address, 16) == 1;
-	}
-	/* A name may be written with the root's dot; certificates never have it (RFC 9525 §2). */
-	if (len > 1 && name[len - 1] == '.') {
-		len--;
-	}
-	return X509_VERIFY_PARAM_set1_host(param, name, len) == 1;
+	return X509_VERIFY_PARAM_set1_host(param, name, enn_x509_host_len(name)) == 1;
 }
 
 static bool set_policy(X509_STORE_CTX *ctx, const struct enn_verify_policy *policy)
@@ -180,6 +173,16 @@ static enum enn_status validate(struct enn_trust *trust, struct enn_peer_chain *
 {
 	X509_STORE_CTX *ctx = trust->ctx;
 
+	/* libcrypto would take an empty name as none to check. */
+	if (policy->name != NULL && enn_x509_host_len(policy->name) == 0) {
+		(void)enn_error_set(error, ENN_E_AUTH, ENN_REASON_CERT_NAME_MISMATCH, "certificate",
+				    "\"%.64s\" is no host name that a certificate could be for",
+				    policy->name);
+		if (error != NULL) {
+			error->wire_code = ENN_X509_ALERT_BAD;
+		}
+		return ENN_E_AUTH;
+	}
 	if (X509_STORE_CTX_init(ctx, trust->store, chain->leaf, chain->others) != 1 ||
 	    !set_policy(ctx, policy)) {
 		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "certificate",

@@ -62,7 +62,7 @@ static enum enn_status missing(struct enn_error *error)
 			     "a parameter is missing");
 }
 
-/* ---- X.509 ------------------------------------------------------------------------------------ */
+/* ---- X.509 ----------------------------------------------------------------------------------- */
 
 static bool mentions(const char *text, size_t len, const char *what)
 {
@@ -123,7 +123,7 @@ enum enn_status enn_credential_x509_pem(const char *chain, size_t chain_len, con
 					size_t key_len, struct enn_credential **out,
 					struct enn_error *error)
 {
-	struct enn_credential *c;
+	struct enn_credential *c = NULL;
 
 	if (out == NULL) {
 		return missing(error);
@@ -172,7 +172,7 @@ static enum enn_status key_from_file(struct enn_credential *c, const char *path,
 enum enn_status enn_credential_x509_file(const char *chain_path, const char *key_path,
 					 struct enn_credential **out, struct enn_error *error)
 {
-	struct enn_credential *c;
+	struct enn_credential *c = NULL;
 	struct enn_file file;
 
 	if (out == NULL) {
@@ -198,13 +198,13 @@ enum enn_status enn_credential_x509_file(const char *chain_path, const char *key
 	return ENN_OK;
 }
 
-/* ---- pre-shared keys --------------------------------------------------------------------------- */
+/* ---- pre-shared keys ------------------------------------------------------------------------- */
 
 enum enn_status enn_credential_psk(const uint8_t *identity, size_t identity_len, const uint8_t *key,
 				   size_t key_len, enum enn_psk_hash hash,
 				   struct enn_credential **out)
 {
-	struct enn_credential *c;
+	struct enn_credential *c = NULL;
 
 	if (out == NULL) {
 		return ENN_E_ARGUMENT;

@@ -17,8 +17,8 @@ enum enn_early_data_verdict {
 	ENN_EARLY_DATA_REPLAYED, /* §8.1, §8.2: seen before, or not rememberable */
 };
 
-/* ticket_issued and wall_now in UNIX nanoseconds; client_age_ms is the de-obfuscated age of the ticket
- * as the client reckons it. unique identifies the ClientHello (its binder). */
+/* ticket_issued and wall_now in UNIX nanoseconds; client_age_ms is the de-obfuscated age of the
+ * ticket as the client reckons it. unique identifies the ClientHello (its binder). */
 enum enn_early_data_verdict enn_early_data_check(const struct enn_security *security,
 						 int64_t wall_now, int64_t ticket_issued,
 						 uint32_t client_age_ms, const uint8_t *unique,

@@ -34,7 +34,8 @@ static enum enn_status system_error(struct enn_error *error, const char *what, c
 	return status;
 }
 
-/* Doubles the buffer, up to max + 1 bytes and the NUL: one byte more shows that there is too much. */
+/* Doubles the buffer, up to max + 1 bytes and the NUL: one byte more shows that there is too
+ * much. */
 static bool grow(struct enn_file *file, size_t max)
 {
 	size_t cap = file->cap == 0 ? FIRST_CAP : file->cap * 2;

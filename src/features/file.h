@@ -15,9 +15,9 @@ struct enn_file {
 	size_t cap;
 };
 
-/* Regular files, pipes and terminals up to max bytes. what (static) says what the file is for. Errors:
- * ENN_E_NOT_FOUND, ENN_E_SYSTEM (with errno), ENN_E_LIMIT, ENN_E_MEMORY, each with the path in
- * *error. */
+/* Regular files, pipes and terminals up to max bytes. what (static) says what the file is for.
+ * Errors: ENN_E_NOT_FOUND, ENN_E_SYSTEM (with errno), ENN_E_LIMIT, ENN_E_MEMORY, each with the
+ * path in *error. */
 enum enn_status enn_file_read(const char *path, size_t max, const char *what, struct enn_file *file,
 			      struct enn_error *error);
 void enn_file_free(struct enn_file *file);

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
-/* The length to which content of len bytes is padded: the next multiple of `multiple`, but at most
- * max (the largest content that the record may have; len <= max). An empty content becomes one whole
- * multiple, so that it does not stand out. multiple 0 or 1 is no padding. */
+/* The length to which content of len bytes is padded: the next multiple of `multiple`, but at
+ * most max (the largest content that the record may have; len <= max). An empty content becomes
+ * one whole multiple, so that it does not stand out. multiple 0 or 1 is no padding. */
 static inline size_t enn_padded_length(size_t len, size_t multiple, size_t max)
 {
 	if (multiple <= 1) {

@@ -111,7 +111,7 @@ const char *enn_security_parameter_default(enum enn_security_parameter id)
 	return valid(id) ? rows[id].text : NULL;
 }
 
-/* ---- life ------------------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static bool set_defaults(struct enn_security *s)
 {
@@ -157,22 +157,18 @@ static bool copy_alpn(struct enn_security *to, const struct enn_security *from)
 	return true;
 }
 
-/* Anchors that are added to the copy must not reach the original, which may be in use: own is
- * copied. What the system contributed is not touched by that, so trust is shared. */
-static bool copy_trust(struct enn_security *to, const struct enn_security *from)
+/* Shared: trust objects are never changed in place, an addition puts a new one there (trust.c).
+ * So what was loaded from the system is not loaded again for the copy. */
+static void copy_trust(struct enn_security *to, const struct enn_security *from)
 {
-	to->own = enn_trust_copy(from->own);
-	if (to->own == NULL) {
-		return false;
-	}
+	to->own = enn_trust_ref(from->own);
+	to->trust = enn_trust_ref(from->trust);
+	to->trust_complete = from->trust_complete;
 	to->system_trust_set = from->system_trust_set;
-	to->trust_complete = from->trust_complete && from->trust != from->own;
-	to->trust = enn_trust_ref(to->trust_complete ? from->trust : to->own);
-	return true;
 }
 
-/* Stores and ticket keys that the object made for itself stay with it: a copy may have other rules, and
- * a session made under one object's rules is not good under another's. */
+/* Stores and ticket keys that the object made for itself stay with it: a copy may have other
+ * rules, and a session made under one object's rules is not good under another's. */
 static bool copy_sessions(struct enn_security *to, const struct enn_security *from)
 {
 	to->store_given = from->store_given;
@@ -207,7 +203,8 @@ struct enn_security *enn_security_copy(const struct enn_security *security)
 		s->credential[i] = enn_credential_ref(security->credential[i]);
 	}
 	s->credential_count = security->credential_count;
-	if (!copy_alpn(s, security) || !copy_trust(s, security) || !copy_sessions(s, security)) {
+	copy_trust(s, security);
+	if (!copy_alpn(s, security) || !copy_sessions(s, security)) {
 		enn_security_free(s);
 		return NULL;
 	}
@@ -240,7 +237,7 @@ void enn_security_free(struct enn_security *s)
 	free(s);
 }
 
-/* ---- values ----------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 enum enn_status enn_security_set_bool(struct enn_security *s, enum enn_security_parameter id,
 				      bool value)
@@ -373,7 +370,7 @@ enum enn_status enn_security_ticket_key(struct enn_security *s, const uint8_t *k
 	return ENN_OK;
 }
 
-/* ---- freezing --------------------------------------------------------------------------- */
+/* ---- freezing -------------------------------------------------------------------------------- */
 
 enum enn_status enn_security_acquire(struct enn_security *s, struct enn_error *error)
 {

@@ -52,7 +52,8 @@ struct enn_alpn_id {
 struct enn_security {
 	atomic_uint refs;
 	atomic_bool frozen;
-	/* One field per row of security.def, indexed by enum enn_security_parameter: bools and numbers here … */
+	/* One field per row of security.def, indexed by enum enn_security_parameter: bools and
+	 * numbers here … */
 	uint64_t value[ENN_SECURITY_PARAMETER_COUNT];
 	/* … and lists here (TLS code points; psk modes are 0 = psk_ke, 1 = psk_dhe_ke). */
 	struct enn_code_list list[ENN_SECURITY_PARAMETER_COUNT];

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "features/security.h"
 
-/* ---- names of parameters ------------------------------------------------------------------ */
+/* ---- names of parameters --------------------------------------------------------------------- */
 
 /* The next character that counts, in lower case; 0 at the end. */
 static int next_char(const char **s)
@@ -93,7 +93,7 @@ static const char *nearest_parameter(const char *name)
 	return best;
 }
 
-/* ---- lists ---------------------------------------------------------------------------------- */
+/* ---- lists ----------------------------------------------------------------------------------- */
 
 static enum enn_alg_kind kind_of(enum enn_security_parameter id)
 {
@@ -109,8 +109,8 @@ static enum enn_alg_kind kind_of(enum enn_security_parameter id)
 	}
 }
 
-/* The name to suggest: enn_alg_nearest may answer with an alias, and people should learn the name that is
- * in the manual. */
+/* The name to suggest: enn_alg_nearest may answer with an alias, and people should learn the
+ * name that is in the manual. */
 static const char *suggestion(enum enn_alg_kind kind, const char *name, size_t len)
 {
 	const char *nearest = enn_alg_nearest(kind, name, len);

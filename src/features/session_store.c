@@ -2,8 +2,8 @@
  *
  * The in-memory store of sessions and of single-use records (survey SC).
  *
- * Entries are found through a keyed digest of their key: peers choose some of the keys and must not be
- * able to choose where they land, and names of peers need not be kept. A store may be
+ * Entries are found through a keyed digest of their key: peers choose some of the keys and must
+ * not be able to choose where they land, and names of peers need not be kept. A store may be
  * shared between threads.
  */
 #include <pthread.h>
@@ -25,7 +25,8 @@
 #include <utlist.h>
 
 #define DIGEST_LEN 32u
-/* A session with a client certificate in it is a few KiB; this only bounds what one entry may take. */
+/* A session with a client certificate in it is a few KiB; this only bounds what one entry may
+ * take. */
 #define MAX_VALUE (1u << 20)
 
 enum kind { KIND_SESSION = 1, KIND_CLAIM = 2 };
@@ -51,7 +52,7 @@ struct enn_session_store {
 	int64_t now; /* the last time that a caller told; put has none of its own */
 };
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct enn_session_store *enn_session_store_new(size_t max_entries)
 {
@@ -124,7 +125,7 @@ void enn_session_store_free(struct enn_session_store *store)
 	free(store);
 }
 
-/* ---- finding and making room (all under the lock, but for the digest) --------------------------- */
+/* ---- finding and making room (all under the lock, but for the digest) ------------------------ */
 
 static void digest_of(const struct enn_session_store *store, enum kind kind, const uint8_t *key,
 		      size_t len, uint8_t digest[DIGEST_LEN])
@@ -217,7 +218,7 @@ static void replace(struct enn_session_store *store, struct entry *e, uint8_t *v
 	DL_APPEND(store->sessions, e);
 }
 
-/* ---- the calls ------------------------------------------------------------------------------------ */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
 /* Takes over value unless it fails. */
 static enum enn_status put(struct enn_session_store *store, const uint8_t digest[DIGEST_LEN],

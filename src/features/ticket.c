@@ -4,8 +4,8 @@
  *
  *   ticket = key name (16) || salt (12) || AES-256-GCM ciphertext || tag (16)
  *
- * The AEAD key and nonce are derived from the key material and the salt, so each ticket has its own:
- * should two salts ever be equal, those two tickets are at risk and not the key.
+ * The AEAD key and nonce are derived from the key material and the salt, so each ticket has its
+ * own: should two salts ever be equal, those two tickets are at risk and not the key.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -47,7 +47,7 @@ struct enn_ticket_keys {
 	int64_t since;
 };
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct enn_ticket_keys *enn_ticket_keys_new(void)
 {
@@ -116,7 +116,7 @@ int64_t enn_ticket_keys_since(const struct enn_ticket_keys *keys)
 	return since;
 }
 
-/* ---- which keys there are (all under the lock) ------------------------------------------------- */
+/* ---- which keys there are (all under the lock) ----------------------------------------------- */
 
 static void used(struct enn_ticket_keys *keys, int64_t wall_now)
 {
@@ -218,7 +218,7 @@ static enum enn_status rotate(struct enn_ticket_keys *keys, const struct enn_env
 	return ENN_OK;
 }
 
-/* ---- sealing and opening ------------------------------------------------------------------------- */
+/* ---- sealing and opening --------------------------------------------------------------------- */
 
 /* HKDF-Expand(material, label || salt, 44) of RFC 5869, which is a single block of SHA-384. */
 static void derive(const struct ticket_key *key, const uint8_t *salt, uint8_t derived[DERIVED_LEN])

@@ -71,7 +71,8 @@ static enum enn_status add_pem(struct enn_security *s, add_fn add, const char *p
 	if (atomic_load(&s->frozen)) {
 		return enn_security_frozen("trust", error);
 	}
-	/* All or nothing: a list of which only a part could be read is not left behind. */
+	/* On a new object: a list of which only a part could be read is not left behind, and
+	 * copies of these parameters that share the old one do not notice. */
 	struct enn_trust *next = enn_trust_copy(s->own);
 	if (next == NULL) {
 		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "trust",

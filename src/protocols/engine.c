@@ -13,7 +13,7 @@
 
 #define SENDABLE_FLAGS ((uint32_t)(ENN_MESSAGE_FINAL | ENN_MESSAGE_EARLY))
 
-/* ---- construction -------------------------------------------------------------------------- */
+/* ---- construction ---------------------------------------------------------------------------- */
 
 static enum enn_status bad_argument(struct enn_error *error, const char *what)
 {
@@ -103,7 +103,7 @@ void enn_engine_free(struct enn_engine *e)
 	}
 }
 
-/* ---- the verbs -------------------------------------------------------------------------------- */
+/* ---- the verbs ------------------------------------------------------------------------------- */
 
 enum enn_status enn_engine_start(struct enn_engine *e, enn_time now)
 {
@@ -240,7 +240,7 @@ enum enn_status enn_engine_answer(struct enn_engine *e, enn_time now,
 	return e->ops->answer == NULL ? ENN_E_UNSUPPORTED : e->ops->answer(e, now, answer);
 }
 
-/* ---- the survey's post-connection interfaces ---------------------------------------------------- */
+/* ---- the survey's post-connection interfaces ------------------------------------------------- */
 
 enum enn_status enn_engine_rekey(struct enn_engine *e, enn_time now, bool both)
 {
@@ -303,7 +303,7 @@ bool enn_engine_error(const struct enn_engine *e, struct enn_error *error)
 	return e->ops->error(e, error);
 }
 
-/* ---- listeners -------------------------------------------------------------------------------------- */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 enum enn_status enn_acceptor_new(const struct enn_protocol *protocol, const struct enn_env *env,
 				 struct enn_security *security, struct enn_acceptor **out,

@@ -9,7 +9,7 @@
 #include "base/compiler.h"
 #include "protocols/survey.h"
 
-/* ---- rows of protocols without an engine: what the survey says, and nothing built ------------- */
+/* ---- rows of protocols without an engine: what the survey says, and nothing built ------------ */
 
 static const struct enn_protocol dtls = {
 	.id = ENN_PROTOCOL_DTLS,
@@ -104,7 +104,7 @@ static const struct enn_protocol *const protocols[ENN_PROTOCOL_COUNT] = {
 	&tcpcrypt,	   &wireguard, &minimalt, &curvecp,
 };
 
-/* ---- looking up ---------------------------------------------------------------------------------- */
+/* ---- looking up ------------------------------------------------------------------------------ */
 
 const struct enn_protocol *enn_protocol_at(size_t index)
 {
@@ -134,7 +134,7 @@ const struct enn_protocol *enn_protocol_by_scheme(const char *scheme)
 	return NULL;
 }
 
-/* ---- features ------------------------------------------------------------------------------------- */
+/* ---- features -------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *name;

@@ -3,11 +3,11 @@
  * The survey's table of features (draft-ietf-taps-transport-security-03 §5.1
  * and §5.3), one initialiser per protocol for enn_protocol.features.
  *
- * The footnotes of the table are folded in: U* (only with MPTCP) and U** (only TCP's SYN cookies) are U,
- * S+ (transport packets only) is S.
+ * The footnotes of the table are folded in: U* (only with MPTCP) and U** (only TCP's SYN cookies)
+ * are U, S+ (transport packets only) is S.
  *
- * The five mandatory features are what the survey lets an application assume everywhere. Its own text
- * takes three of them back, and those are U here: tcpcrypt authenticates nobody, it gives the
+ * The five mandatory features are what the survey lets an application assume everywhere. Its own
+ * text takes three of them back, and those are U here: tcpcrypt authenticates nobody, it gives the
  * application a session id to do that with (§4.6), hence no public-key and no responder
  * authentication; CurveCP cannot import a pre-shared key (§6.1).
  */

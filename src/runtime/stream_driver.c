@@ -23,6 +23,7 @@ struct enn_stream_driver {
 	struct enn_block *reading; /* what is read into; lent to the engine during ingest */
 	struct enn_block *copies;  /* takes data that the engine lends from its own memory */
 	struct enn_timer timer;
+	enn_time writing_since;
 	int write_error; /* libuv's; see write_failed */
 	bool writing;	 /* a write is pending */
 	bool narrow;	 /* the last one was: small batches, to pin little memory */
@@ -154,6 +155,7 @@ static bool put_out(struct enn_stream_driver *d, enn_time now)
 		case ENN_E_AGAIN:
 			d->narrow = true;
 			d->writing = true;
+			d->writing_since = now;
 			break;
 		default:
 			write_failed(d, error);
@@ -424,6 +426,11 @@ struct enn_stream *enn_driver_stream(const struct enn_stream_driver *d)
 bool enn_driver_writing(const struct enn_stream_driver *d)
 {
 	return d->writing || d->again;
+}
+
+enn_time enn_driver_writing_since(const struct enn_stream_driver *d)
+{
+	return d->writing ? d->writing_since : ENN_TIME_NEVER;
 }
 
 void enn_driver_stop(struct enn_stream_driver *d, enum enn_release how)

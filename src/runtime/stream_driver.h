@@ -47,7 +47,10 @@ void enn_driver_finish(struct enn_stream_driver *driver);
 
 struct enn_engine *enn_driver_engine(const struct enn_stream_driver *driver);
 struct enn_stream *enn_driver_stream(const struct enn_stream_driver *driver);
+/* Is there output that the kernel has not taken? */
 bool enn_driver_writing(const struct enn_stream_driver *driver);
+/* When the pending write began; ENN_TIME_NEVER if there is none. */
+enn_time enn_driver_writing_since(const struct enn_stream_driver *driver);
 
 /* Lets go of the stream; the engine stays, for what it can tell. */
 void enn_driver_stop(struct enn_stream_driver *driver, enum enn_release how);

@@ -1,149 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: certificates, data files, the peer and role of a test, and the matrix."""
-import hashlib
+"""Fixtures, and the book-keeping of the matrix.
+
+A test names its row with @pytest.mark.row("text with {parameters}"). A test that takes `link` runs
+once for each peer and role, which are the columns; any other names its place with
+@pytest.mark.cell(section, column). @pytest.mark.na(reason, peer=…, role=…, parameter=…) takes cells
+out that cannot be tried: they are not collected, and the matrix shows the reason.
+"""
 import os
 from pathlib import Path
 
 import pytest
 
+from link import Data, Link
 from matrix import Matrix
-from pki import NAME, Pki
-from process import LIMIT
-from programs import DRIVER, PEERS, PROGRAMS, Program, flags, script, show
+from pki import Pki
+from programs import DRIVER, PEERS, PROGRAMS, flags
+from tools import SECTION as TOOLS_SECTION
+from tools import without_command
 
-LIBRARY_SECTION = "TLS libraries (Ennead's role first)"
+LIBRARY_SECTION = "TLS libraries (Ennead's role → the peer)"
 COLUMNS = [(peer, role) for peer in PEERS for role in ("client", "server")]
-COLUMN_NAMES = ["%s → %s" % (("client", p) if r == "client" else ("server", p)) for p, r in COLUMNS]
+COLUMN_NAMES = ["%s → %s" % (role, peer) for peer, role in COLUMNS]
 MATRIX = Matrix()
-MATRIX.columns(LIBRARY_SECTION, COLUMN_NAMES)
-
-
-class Data:
-    """A file of digits and newlines: no byte of it is a command letter of any peer's shell."""
-
-    def __init__(self, folder, name, size):
-        line = b"".join(b"%015d:" % (i * 7919) for i in range(1 << 12)).replace(b":", b"\n")
-        self.bytes = (line * (size // len(line) + 1))[:size]
-        self.path = folder / name
-        self.path.write_bytes(self.bytes)
-        self.size = size
-        self.sha256 = hashlib.sha256(self.bytes).hexdigest()
-
-
-class Link:
-    """One pair of programs: Ennead in `role`, `peer` at the other end."""
-
-    def __init__(self, peer, role, pki, tmp, data):
-        self.peer, self.role, self.pki, self.tmp, self.data = peer, role, pki, tmp, data
-        self.program = PROGRAMS / PEERS[peer][0]
-        self.running = []
-
-    def na(self, reason):
-        pytest.skip("n/a: " + reason)
-
-    def na_for(self, peers, reason, role=None):
-        if self.peer in ([peers] if isinstance(peers, str) else peers) and role in (None, self.role):
-            self.na(reason)
-
-    # ---- starting programs ------------------------------------------------
-
-    def start(self, *args):
-        program = Program(flags(args))
-        self.running.append(program)
-        return program
-
-    def driver(self, *args, role=None):
-        return self.start(DRIVER, role or self.role, args)
-
-    def other(self, *args):
-        return self.start(self.program, "server" if self.role == "client" else "client", args)
-
-    def stop(self):
-        for program in self.running:
-            program.kill()
-
-    # ---- certificates -------------------------------------------------------
-
-    def identity(self, kind):
-        cert = self.pki(kind)
-        return ["--cert", cert.chain, "--key", cert.key]
-
-    def server_flags(self, kind="p256"):
-        return self.identity(kind) if kind else []
-
-    def client_flags(self, name=NAME):
-        return ["--ca", self.pki.ca, "--name", name]
-
-    # ---- whole connections -----------------------------------------------------
-
-    def connect(self, ours=(), theirs=(), cert="p256", trust=True, name=NAME, limit=LIMIT, middle=None):
-        """Starts the server, then the client, and returns both lists of reports, ours first.
-        middle(port) may put something between them and returns the port to connect to."""
-        server_flags = self.server_flags(cert)
-        client_flags = self.client_flags(name) if trust else ["--name", name]
-        if self.role == "client":
-            server = self.other(server_flags, theirs)
-            port = server.port()
-            client = self.driver("--port", middle(port) if middle else port, client_flags, ours)
-            return client.reports(limit), server.reports(limit)
-        server = self.driver("--port", 0, server_flags, ours)
-        port = server.port()
-        client = self.other("--port", middle(port) if middle else port, client_flags, theirs)
-        return server.reports(limit), client.reports(limit)
-
-    def exchange(self, data=None):
-        """Flags with which both sides send `data`, receive as much and close: the client first."""
-        data = data or self.data["small"]
-        ours = ["--send", data.path, "--receive", data.size, "--finish",
-                "close" if self.role == "client" else "wait"]
-        wait, send = "wait:%d" % data.size, "send:%s" % data.path
-        if self.role == "client":
-            return ours, script(wait, send, "waitfinal", "close")
-        return ours, script(send, wait, "close")
-
-    def talk(self, ours=(), theirs=(), data=None, **more):
-        """A connection that must work, with data both ways and an orderly end."""
-        data = data or self.data["small"]
-        our_flags, their_flags = self.exchange(data)
-        mine, yours = self.connect([our_flags, ours], [their_flags, theirs], **more)
-        for i, report in enumerate(mine):
-            self.check_good(report, yours[i] if i < len(yours) else None, data)
-        return mine[-1], yours[-1]
-
-    def check_good(self, mine, yours, data):
-        assert mine.result == "closed", show(mine, yours)
-        assert mine["info"]["version"] == "TLSv1.3"
-        assert yours is not None and yours.handshake, show(mine, yours)
-        assert yours.version == "TLSv1.3" and yours.error is None, show(yours)
-        assert yours.end in ("closed", "local"), show(yours)
-        if not mine.bytes_in_early and not yours.bytes_in_early:
-            assert (mine.bytes_in, mine.sha256_in) == (data.size, data.sha256), show(mine)
-            assert (yours.bytes_in, yours.sha256_in) == (data.size, data.sha256), show(yours)
-        # A client closes, and enn_engine_close drops what still arrives.
-        assert mine.final_seen or self.role == "client", show(mine)
-
-    def refused(self, ours=(), theirs=(), **more):
-        """A connection that must fail; the reports of both sides."""
-        our_flags, their_flags = self.exchange()
-        mine, yours = self.connect([our_flags, ours], [their_flags, theirs], **more)
-        assert mine[-1].result == "failed", show(mine, yours)
-        return mine[-1], yours[-1]
-
-    def we_refuse(self, reason, alert, **more):
-        mine, yours = self.refused(**more)
-        assert (mine.origin, mine.alert, mine.reason) == ("local", alert, reason), show(mine, yours)
-        assert mine["error"]["text"] and mine["error"]["where"], show(mine)
-        assert yours.alert_in == alert, show(mine, yours)
-        return mine, yours
-
-    def they_refuse(self, alerts=None, **more):
-        mine, yours = self.refused(**more)
-        assert mine.origin == "peer", show(mine, yours)
-        if yours.alert_out is not None:
-            assert mine.alert == yours.alert_out, show(mine, yours)
-        if alerts is not None:
-            assert mine.alert in alerts, show(mine, yours)
-        return mine, yours
 
 
 # ---- fixtures ------------------------------------------------------------------------------
@@ -186,12 +64,14 @@ def programs():
         process.kill()
 
 
-# ---- the matrix: @pytest.mark.row("text with {parameters}") -----------------------------------
+# ---- the matrix --------------------------------------------------------------------------------
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "row(text): the row of the matrix that a test fills")
-    config.addinivalue_line("markers", "cell(section, column): the place of a test without a link")
+    for line in ("row(text): the row of the matrix that a test fills",
+                 "cell(section, column): the place of a test without a link",
+                 "na(reason, **parameters): cells that cannot be tried"):
+        config.addinivalue_line("markers", line)
     if not DRIVER.exists():
         raise pytest.UsageError("build first: %s is missing" % DRIVER)
 
@@ -201,30 +81,46 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("link", COLUMNS, indirect=True, ids=["%s-%s" % c for c in COLUMNS])
 
 
+def parameters(item):
+    return dict(item.callspec.params) if hasattr(item, "callspec") else {}
+
+
 def place(item):
     """(section, row, column) of a test, or None."""
-    row = item.get_closest_marker("row")
+    row, params = item.get_closest_marker("row"), parameters(item)
     if row is None:
         return None
-    params = dict(item.callspec.params) if hasattr(item, "callspec") else {}
     if "link" in params:
-        column = COLUMN_NAMES[COLUMNS.index(tuple(params.pop("link")))]
-        section = LIBRARY_SECTION
+        section, column = LIBRARY_SECTION, COLUMN_NAMES[COLUMNS.index(tuple(params.pop("link")))]
     else:
         section, column = item.get_closest_marker("cell").args
-        column = column.format(**params)
     return section, row.args[0].format(**params), column
 
 
-def pytest_collection_finish(session):
-    for item in session.items:
-        where = place(item)
+def not_applicable(item):
+    """The reason of the first mark that fits the test's parameters, or None."""
+    params = parameters(item)
+    params["peer"], params["role"] = params.pop("link", (None, None))
+    for mark in item.iter_markers("na"):
+        wanted = {k: v if isinstance(v, tuple) else (v,) for k, v in mark.kwargs.items()}
+        if all(params.get(name) in values for name, values in wanted.items()):
+            return mark.args[0]
+    return None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    chosen, left_out = [], []
+    for item in items:
+        where, reason = place(item), not_applicable(item)
         if where is not None:
-            section, row, column = where
-            MATRIX.columns(section, [])
-            if column not in MATRIX.sections[section]["columns"]:
-                MATRIX.sections[section]["columns"].append(column)
-            MATRIX.expect(section, row)
+            MATRIX.expect(*where)
+            if reason is not None:
+                MATRIX.put(*where, "n/a", reason)
+        (chosen if reason is None else left_out).append(item)
+    items[:] = chosen
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -234,35 +130,44 @@ def pytest_runtest_makereport(item, call):
     if where is None or (report.when != "call" and not (report.failed or report.skipped)):
         return
     if report.skipped:
-        reason = call.excinfo.value.msg
-        MATRIX.put(*where, "n/a", reason[5:] if reason.startswith("n/a: ") else reason)
+        MATRIX.put(*where, "n/a", call.excinfo.value.msg)
     else:
         MATRIX.put(*where, "pass" if report.passed else "FAIL")
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    if not any(t["rows"] for t in MATRIX.sections.values()):
+def explain(section, row, column):
+    """Why the tables beside the libraries' have cells that no test fills; None is a hole."""
+    if section == TOOLS_SECTION:
+        return without_command(row, column)
+    if section != LIBRARY_SECTION:
+        return "can be said to a %s only" % ("client" if column == "server" else "server")
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    """A run of everything must leave no cell empty."""
+    every = {path.name for path in Path(__file__).parent.glob("test_*.py")}
+    seen = {Path(str(item.fspath)).name for item in session.items}
+    option = session.config.option
+    if seen != every or option.keyword or option.markexpr or option.maxfail or option.collectonly:
+        return
+    for section, row, column in MATRIX.holes():
+        reason = explain(section, row, column)
+        if reason is not None:
+            MATRIX.put(section, row, column, "n/a", reason)
+    if MATRIX.holes() and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not MATRIX.sections:
         return
     text = MATRIX.markdown()
-    path = Path(os.environ.get("INTEROP_MATRIX", PROGRAMS.parent.parent / "interop-matrix.md"))
-    path.write_text(text, encoding="utf-8")
+    path = os.environ.get("INTEROP_MATRIX", PROGRAMS.parent.parent / "interop-matrix.md")
+    Path(path).write_text(text, encoding="utf-8")
     terminalreporter.write_line("")
     terminalreporter.write_line(text)
     for peer, (program, package) in PEERS.items():
         if not (PROGRAMS / program).exists():
             terminalreporter.write_line("NOT TESTED: %s. Install %s." % (peer, package), red=True)
-
-
-def pytest_sessionfinish(session, exitstatus):
-    """A full run must leave no cell of the libraries' table empty."""
-    config = session.config
-    partial = config.option.keyword or any("::" in a for a in config.args) or \
-        config.option.collectonly or getattr(config.option, "maxfail", 0) or session.shouldstop
-    files = {Path(str(item.fspath)).name for item in session.items}
-    every = {p.name for p in Path(__file__).parent.glob("test_*.py")}
-    if partial or files != every or exitstatus != 0:
-        return
-    holes = [h for h in MATRIX.holes() if h[0] == LIBRARY_SECTION]
-    if holes:
-        session.exitstatus = 1
-        print("\nunexplained holes in the matrix: %s" % holes)

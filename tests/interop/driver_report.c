@@ -82,9 +82,7 @@ void report_event(struct conn *c, const struct enn_event *event)
 	json_object_set_new(c->counts, name, json_integer(count + 1));
 	if (c->last_event == NULL || strcmp(c->last_event, name) != 0) {
 		json_array_append_new(c->events, json_string(name));
-		if (event->type != ENN_EVENT_RECEIVED && event->type != ENN_EVENT_SENT) {
-			progress("event %s", name);
-		}
+		progress("event %s", name);
 	}
 	c->last_event = name;
 }

@@ -11,11 +11,12 @@ class Matrix:
     def __init__(self):
         self.sections = OrderedDict()
 
-    def columns(self, section, columns):
-        self.sections.setdefault(section, {"columns": list(columns), "rows": OrderedDict()})
-
-    def expect(self, section, row):
-        self.sections[section]["rows"].setdefault(row, {})
+    def expect(self, section, row, column):
+        """Makes room for a cell; rows and columns keep the order of their first mention."""
+        table = self.sections.setdefault(section, {"columns": [], "rows": OrderedDict()})
+        if column not in table["columns"]:
+            table["columns"].append(column)
+        table["rows"].setdefault(row, {})
 
     def put(self, section, row, column, result, reason=""):
         cells = self.sections[section]["rows"].setdefault(row, {})

@@ -59,8 +59,12 @@ class Process:
         return int(self.err.split(b"listening ", 1)[1].split(b"\n", 1)[0])
 
     def write(self, data):
-        self.child.stdin.write(data)
-        self.child.stdin.flush()
+        try:
+            self.child.stdin.write(data)
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            self.finish()
+            raise AssertionError("ended too early\n" + self.text()) from None
 
     def close_stdin(self):
         self.child.stdin.close()

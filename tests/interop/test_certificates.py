@@ -34,10 +34,9 @@ def crl(link, kind):
 
 
 @pytest.mark.row("server certificate {kind}")
+@pytest.mark.na(NO_ED25519, peer="NSS", kind="ed25519")
 @pytest.mark.parametrize("kind", KINDS)
 def test_server_certificate(link, kind):
-    if kind == "ed25519":
-        link.na_for("NSS", NO_ED25519)
     mine, yours = link.talk(cert=kind)
     if link.role == "client":
         assert mine["info"]["signature"] == KINDS[kind] and mine["info"]["peer_authenticated"]
@@ -60,14 +59,14 @@ def test_crl_good(link):
 
 
 @pytest.mark.row("server certificate refused: {kind}")
+@pytest.mark.na("wolfSSL 5.5.4 accepts a server certificate that is for clients only", peer="wolfSSL",
+                role="server", kind="wrong-eku")
 @pytest.mark.parametrize("kind", BAD_SERVERS)
 def test_bad_server(link, kind):
     reason, alert = BAD_SERVERS[kind]
     if link.role == "client":
         link.we_refuse(reason, alert, cert=kind, ours=crl(link, kind))
     else:
-        if kind == "wrong-eku":
-            link.na_for("wolfSSL", "wolfSSL 5.5.4 accepts a server certificate for client use only")
         link.they_refuse(CERTIFICATE_ALERTS, cert=kind, theirs=crl(link, kind))
 
 
@@ -84,10 +83,9 @@ def mutual(link, kind, ask, more=()):
 
 
 @pytest.mark.row("client certificate required: {kind}")
+@pytest.mark.na(NO_ED25519, peer="NSS", kind="ed25519")
 @pytest.mark.parametrize("kind", KINDS)
 def test_client_certificate(link, kind):
-    if kind == "ed25519":
-        link.na_for("NSS", NO_ED25519)
     ours, theirs = mutual(link, "client-" + kind, "require")
     mine, yours = link.talk(ours, theirs)
     if link.role == "server":
@@ -120,6 +118,8 @@ def test_client_missing(link):
 
 
 @pytest.mark.row("client certificate refused: {kind}")
+@pytest.mark.na("wolfSSL 5.5.4 accepts a client certificate that is for servers only", peer="wolfSSL",
+                role="client", kind="client-wrong-eku")
 @pytest.mark.parametrize("kind", BAD_CLIENTS)
 def test_bad_client(link, kind):
     reason, alert = BAD_CLIENTS[kind]
@@ -127,8 +127,6 @@ def test_bad_client(link, kind):
     if link.role == "server":
         link.we_refuse(reason, alert, ours=ours, theirs=theirs)
     else:
-        if kind == "client-wrong-eku":
-            link.na_for("wolfSSL", "wolfSSL 5.5.4 accepts a client certificate for server use only")
         link.they_refuse(CERTIFICATE_ALERTS, ours=ours, theirs=theirs)
 
 

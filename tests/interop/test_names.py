@@ -14,9 +14,8 @@ def test_alpn(link):
 
 
 @pytest.mark.row("ALPN: the server's order decides")
+@pytest.mark.na("the choice is the server's", role="client")
 def test_alpn_order(link):
-    if link.role == "client":
-        link.na("the choice is the server's, so it says nothing about an Ennead client")
     mine, yours = link.talk(["--alpn", "one", "--alpn", "two"], ["--alpn", "two", "--alpn", "one"])
     assert mine["info"]["alpn"] == "one" and yours.alpn == "one"
 
@@ -44,15 +43,14 @@ def test_sni(link):
 
 
 @pytest.mark.row("SNI refused by the server")
+@pytest.mark.na("an Ennead server shows its first certificate to a name that it does not know",
+                role="server")
 def test_sni_refused(link):
-    if link.role == "server":
-        link.na("an Ennead server shows its first certificate to a name that it does not know")
     link.they_refuse((UNRECOGNIZED_NAME,), theirs=["--sni-expect", "other.test"])
 
 
 @pytest.mark.row("SNI chooses among certificates")
+@pytest.mark.na("the choice is the server's", role="client")
 def test_sni_chooses(link):
-    if link.role == "client":
-        link.na("the choice is the server's")
     mine, _ = link.talk(link.identity("wrong-name"), name="elsewhere.test")
     assert mine["info"]["server_name"] == "elsewhere.test"

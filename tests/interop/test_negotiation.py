@@ -43,9 +43,9 @@ def test_retry_other_group(link):
 
 
 @pytest.mark.row("HelloRetryRequest: no share at all")
+@pytest.mark.na("of the peers only wolfSSL can leave key_share empty", role="server",
+                peer=("OpenSSL", "GnuTLS", "NSS"))
 def test_retry_no_share(link):
-    if link.role == "server" and link.peer != "wolfSSL":
-        link.na("%s cannot leave key_share empty" % link.peer)
     if link.role == "client":
         ours, theirs = settings(keyShares=0), ["--group", "P-256"]
     else:
@@ -56,10 +56,9 @@ def test_retry_no_share(link):
 
 
 @pytest.mark.row("HelloRetryRequest with a cookie")
+@pytest.mark.na("an Ennead TLS server keeps its state and sends no cookie", role="server")
+@pytest.mark.na("GnuTLS 3.7 sends no cookie over TLS", peer="GnuTLS")
 def test_retry_cookie(link):
-    if link.role == "server":
-        link.na("an Ennead TLS server keeps its state and sends no cookie")
-    link.na_for("GnuTLS", "GnuTLS 3.7 sends no cookie over TLS")
     # wolfSSL sends a cookie with a HelloRetryRequest that it needs anyway. OpenSSL's stateless server
     # takes no change_cipher_spec before the second hello, not from its own client either.
     ours = {"wolfSSL": settings(keyShares=0), "OpenSSL": settings(middleboxCompatibility=False)}

@@ -35,8 +35,8 @@ def test_psk_dhe(link):
 
 
 @pytest.mark.row("external PSK, psk_ke")
+@pytest.mark.na("NSS offers and accepts psk_dhe_ke only", peer="NSS")
 def test_psk_ke(link):
-    link.na_for("NSS", "NSS offers and accepts psk_dhe_ke only")
     ours, theirs = psk(link)
     mine, _ = link.talk([ours, settings(pskMode="psk_ke")], [theirs, "--psk-ke"],
                         cert=server_cert(link), trust=False)
@@ -57,9 +57,8 @@ def test_psk_retry(link):
 
 
 @pytest.mark.row("external PSK looked up by the application")
+@pytest.mark.na("only a server is asked for the key of an identity", role="client")
 def test_psk_asked(link):
-    if link.role == "client":
-        link.na("only a server is asked for the key of an identity")
     mine, _ = link.talk(["--answer-psk", KEY, settings(tickets=0)], psk(link)[1], cert=None, trust=False)
     assert mine["info"]["external_psk"] and mine["counts"]["want-psk"] == 1
     assert mine["info"]["psk_identity"] == "joe"

@@ -11,8 +11,8 @@ def test_padding_ours(link):
 
 
 @pytest.mark.row("padding at the peer, to multiples of 512")
+@pytest.mark.na("wolfSSL and NSS cannot pad records", peer=("wolfSSL", "NSS"))
 def test_padding_theirs(link):
-    link.na_for(("wolfSSL", "NSS"), "%s cannot pad records" % link.peer)
     link.talk((), ["--padding", 512])
 
 

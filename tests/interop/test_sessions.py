@@ -9,7 +9,7 @@ from programs import settings, show
 from relay import Relay
 
 EARLY = settings(earlyData=True)
-NO_EARLY = "Debian's wolfSSL is built without early data"
+no_early_data = pytest.mark.na("Debian's wolfSSL is built without early data", peer="wolfSSL")
 
 
 def two_connections(link, ours=(), theirs=(), second=()):
@@ -45,9 +45,9 @@ def test_resume(link):
 
 
 @pytest.mark.row("resumption, psk_ke")
+@pytest.mark.na("NSS offers and accepts psk_dhe_ke only", peer="NSS")
+@pytest.mark.na("wolfSSL 5.5.4 offers psk_ke for external PSKs only", peer="wolfSSL", role="server")
 def test_resume_psk_ke(link):
-    link.na_for("NSS", "NSS offers and accepts psk_dhe_ke only")
-    link.na_for("wolfSSL", "wolfSSL 5.5.4 offers psk_ke for external PSKs only", "server")
     check_resumed(link, *two_connections(link, settings(pskMode="psk_ke"), ["--psk-ke"]), mode="psk_ke")
 
 
@@ -70,8 +70,8 @@ def test_resume_sha384(link):
 
 
 @pytest.mark.row("resumption keeps the client's identity")
+@pytest.mark.na("NSS saves no session in which it showed a certificate", peer="NSS", role="server")
 def test_resume_mutual(link):
-    link.na_for("NSS", "NSS saves no session in which it showed a certificate", "server")
     identity, ca = link.identity("client-p256"), ["--ca", link.pki.ca]
     if link.role == "client":
         ours, theirs = identity, [ca, "--auth", "require"]
@@ -127,8 +127,8 @@ def early_flags(link):
 
 
 @pytest.mark.row("0-RTT accepted")
+@no_early_data
 def test_early_accepted(link):
-    link.na_for("wolfSSL", NO_EARLY)
     mine, yours = two_connections(link, *early_flags(link))
     small, early = link.data["small"].size, link.data["early"].size
     assert mine[1].result == "closed" and mine[1]["info"]["resumed"], show(mine, yours)
@@ -161,8 +161,8 @@ def rejected_pair(link):
 
 
 @pytest.mark.row("0-RTT rejected: unknown ticket")
+@no_early_data
 def test_early_rejected(link):
-    link.na_for("wolfSSL", NO_EARLY)
     mine, yours = rejected_pair(link)
     small, early = link.data["small"].size, link.data["early"].size
     assert mine.result == "closed" and not mine["info"]["resumed"], show(mine, yours)
@@ -176,9 +176,9 @@ def test_early_rejected(link):
 
 
 @pytest.mark.row("0-RTT rejected: HelloRetryRequest")
+@no_early_data
+@pytest.mark.na("GnuTLS 3.7 fails at it with every peer, itself included", peer="GnuTLS")
 def test_early_retry(link):
-    link.na_for("wolfSSL", NO_EARLY)
-    link.na_for("GnuTLS", "GnuTLS 3.7 fails at it with every peer, itself included")
     if link.role == "client":
         ours, theirs, second = early_flags(link)
         mine, yours = two_connections(link, ours, theirs, [second, settings(keyShares=0)])
@@ -197,11 +197,10 @@ def test_early_retry(link):
 
 
 @pytest.mark.row("0-RTT replayed byte for byte: refused")
+@no_early_data
+@pytest.mark.na("it is the server that has to notice", role="client")
 def test_early_replay(link):
     """What the client sent is recorded and sent again by somebody else."""
-    link.na_for("wolfSSL", NO_EARLY)
-    if link.role == "client":
-        link.na("the server has to notice")
     our_flags, their_flags = link.exchange()
     ours, theirs, _ = early_flags(link)
     server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 3, ours)
@@ -222,11 +221,10 @@ def test_early_replay(link):
 
 
 @pytest.mark.row("0-RTT offered to a server that wants none")
+@no_early_data
+@pytest.mark.na("no peer sends early data with a ticket that does not allow it", role="server")
 def test_early_unwanted(link):
     """The ticket does not allow early data, so a client must not send any."""
-    link.na_for("wolfSSL", NO_EARLY)
-    if link.role == "server":
-        link.na("no peer sends early data with a ticket that does not allow it")
     early = ["--early", link.data["early"].path]
     mine, yours = two_connections(link, EARLY, (), early)
     assert mine[1].result == "closed" and mine[1]["info"]["early_data"] == "none", show(mine)

@@ -50,13 +50,18 @@ static void *grown(void *mem, size_t size)
 
 static void enqueue(struct sim_pipe *p, const uint8_t *data, size_t len)
 {
+	if (len == 0) {
+		return;
+	}
 	if (p->head > 0 && p->head == p->tail) {
 		p->head = p->tail = 0;
 	}
 	if (p->cap - p->tail < len) {
-		memmove(p->bytes, p->bytes + p->head, p->tail - p->head);
-		p->tail -= p->head;
-		p->head = 0;
+		if (p->head > 0) {
+			memmove(p->bytes, p->bytes + p->head, p->tail - p->head);
+			p->tail -= p->head;
+			p->head = 0;
+		}
 		if (p->cap - p->tail < len) {
 			p->cap = 2 * (p->tail + len);
 			p->bytes = grown(p->bytes, p->cap);
@@ -192,7 +197,7 @@ size_t sim_pipe_write(struct sim_pipe *p, enn_time now, const uint8_t *data, siz
 			      ? p->shape.capacity - (p->tail - p->head)
 			      : 0;
 
-	if (p->cut || p->reset) {
+	if (p->cut || p->reset || p->deaf) {
 		p->written += len; /* the sender learns of it later, if at all */
 		return len;
 	}
@@ -223,6 +228,13 @@ void sim_pipe_close(struct sim_pipe *p, enn_time now)
 	}
 }
 
+void sim_pipe_deafen(struct sim_pipe *p)
+{
+	p->deaf = true;
+	p->head = p->tail = 0;
+	p->mark_head = p->mark_tail = 0;
+}
+
 bool sim_pipe_blocked(const struct sim_pipe *p)
 {
 	return !p->cut && !p->reset && p->tail - p->head >= p->shape.capacity;
@@ -232,7 +244,7 @@ bool sim_pipe_blocked(const struct sim_pipe *p)
 
 enn_time sim_pipe_due(const struct sim_pipe *p)
 {
-	if (p->reset) {
+	if (p->reset || p->deaf) {
 		return ENN_TIME_NEVER;
 	}
 	if (p->head < p->tail) {

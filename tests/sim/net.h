@@ -69,6 +69,7 @@ struct sim_pipe {
 	bool closed;	    /* no more writes: FIN follows the last byte */
 	bool cut;	    /* by SIM_FAULT_FIN: writes vanish */
 	bool reset;
+	bool deaf; /* the receiver is gone: what is written vanishes */
 	enn_time fin_due;
 	enn_time last_due; /* what is written later does not arrive earlier */
 };
@@ -86,6 +87,8 @@ enn_time sim_pipe_due(const struct sim_pipe *p);
 /* The next piece: its length, or 0 and *fin true at the end. data is lent until the next call
  * for this pipe. */
 size_t sim_pipe_read(struct sim_pipe *p, enn_time now, const uint8_t **data, bool *fin);
+/* The receiver closed its socket. */
+void sim_pipe_deafen(struct sim_pipe *p);
 bool sim_pipe_blocked(const struct sim_pipe *p);
 
 #endif

@@ -65,7 +65,7 @@ uint64_t sim_rng_size(struct sim_rng *r, uint64_t low, uint64_t high)
 {
 	unsigned bits = 0;
 
-	while (bits < 63 && high - low >> bits > 0) {
+	while (bits < 63 && (high - low) >> bits > 0) {
 		bits++;
 	}
 	uint64_t top = UINT64_C(1) << sim_rng_below(r, bits + 1u);

@@ -31,6 +31,7 @@ static void look(struct sim_wire *wire, enum sim_wire_part part, uint32_t index)
 	if (wire->offset == wire->watched) {
 		wire->spot = (struct sim_wire_spot){.part = part,
 						    .type = wire->header[0],
+						    .previous = wire->last_type,
 						    .index = index,
 						    .record = wire->records};
 	}
@@ -58,7 +59,9 @@ static const char *check_header(struct sim_wire *wire)
 	const uint8_t *h = wire->header;
 	uint32_t version = (uint32_t)(h[1] << 8 | h[2]);
 	uint32_t length = (uint32_t)(h[3] << 8 | h[4]);
-	bool first_hello = !wire->server && wire->records == 0 && h[0] == TYPE_HANDSHAKE;
+	/* §5.1: a first ClientHello, which may take several records, may say 0x0301 */
+	bool first_hello =
+		!wire->server && wire->records == wire->hellos && h[0] == TYPE_HANDSHAKE;
 
 	if (version != 0x0303 && !(first_hello && version == 0x0301)) {
 		return "a record has a wrong version";
@@ -85,6 +88,13 @@ static const char *check_header(struct sim_wire *wire)
 	}
 }
 
+static void end_record(struct sim_wire *wire)
+{
+	wire->last_type = wire->header[0];
+	wire->header_len = 0;
+	wire->records++;
+}
+
 static void see_header(struct sim_wire *wire, uint8_t byte)
 {
 	static const enum sim_wire_part parts[5] = {SIM_WIRE_TYPE, SIM_WIRE_VERSION,
@@ -103,8 +113,7 @@ static void see_header(struct sim_wire *wire, uint8_t byte)
 	wire->left = (uint32_t)(wire->header[3] << 8 | wire->header[4]);
 	wire->body_index = 0;
 	if (wire->left == 0) {
-		wire->header_len = 0;
-		wire->records++;
+		end_record(wire);
 	}
 }
 
@@ -138,6 +147,7 @@ void sim_wire_see(struct sim_wire *wire, const uint8_t *data, size_t len)
 			uint32_t ahead = (uint32_t)(wire->watched - wire->offset);
 			wire->spot = (struct sim_wire_spot){.part = SIM_WIRE_BODY,
 							    .type = wire->header[0],
+							    .previous = wire->last_type,
 							    .index = wire->body_index + ahead,
 							    .record = wire->records};
 		}
@@ -146,8 +156,7 @@ void sim_wire_see(struct sim_wire *wire, const uint8_t *data, size_t len)
 		wire->left -= (uint32_t)n;
 		i += n;
 		if (wire->left == 0) {
-			wire->header_len = 0;
-			wire->records++;
+			end_record(wire);
 		}
 	}
 }

@@ -21,7 +21,8 @@ enum sim_wire_part {
 
 struct sim_wire_spot {
 	enum sim_wire_part part;
-	uint8_t type;	 /* of the record */
+	uint8_t type;	  /* of the record */
+	uint8_t previous; /* type of the record before; 0: none */
 	uint32_t index;	 /* of the byte in its part */
 	uint64_t record; /* the record's number in this direction */
 };
@@ -35,6 +36,7 @@ struct sim_wire {
 	uint64_t offset;
 	uint8_t header[5];
 	uint8_t header_len;
+	uint8_t last_type;
 	uint32_t left; /* of the body */
 	uint32_t body_index;
 	uint64_t records;

@@ -20,7 +20,7 @@
 #include "features/security.h"
 #include "pki.h"
 
-static struct pki_pair alice, bob;
+static struct pki_pair alice, bob, carol;
 static char folder[64];
 
 static int setup(void **state)
@@ -28,6 +28,7 @@ static int setup(void **state)
 	(void)state;
 	pki_make(&alice, "alice.example");
 	pki_make(&bob, "bob.example");
+	pki_make(&carol, "carol.example");
 	strcpy(folder, "/tmp/ennead-test-XXXXXX");
 	return mkdtemp(folder) == NULL ? -1 : 0;
 }
@@ -267,7 +268,7 @@ static void test_psk(void **state)
 	free(identity);
 }
 
-/* ---- trust ----------------------------------------------------------------------------------------- */
+/* ---- trust ----------------------------------------------------------------------------------- */
 
 /* The system's store becomes a file of this test's. */
 static void use_system_store(const char *pem)
@@ -325,6 +326,11 @@ static void test_trust(void **state)
 	assert_int_equal(enn_security_set_bool(s, ENN_SECURITY_SYSTEM_TRUST, true), ENN_OK);
 	assert_true(trusts(s, &alice));
 	assert_true(trusts(s, &bob));
+	/* An anchor more, after all was loaded: the three together. */
+	assert_int_equal(add(s, &carol), ENN_OK);
+	assert_true(trusts(s, &alice));
+	assert_true(trusts(s, &bob));
+	assert_true(trusts(s, &carol));
 	assert_int_equal(enn_security_set_bool(s, ENN_SECURITY_SYSTEM_TRUST, false), ENN_OK);
 	assert_false(trusts(s, &alice));
 	assert_true(trusts(s, &bob));
@@ -380,6 +386,19 @@ static void test_trust_copy(void **state)
 	assert_true(trusts(copy, &bob));
 	assert_true(trusts(s, &alice));
 	assert_false(trusts(s, &bob));
+	/* What was said about the system's store goes with it, also before anything was loaded. */
+	use_system_store(carol.cert);
+	assert_int_equal(enn_security_set_bool(copy, ENN_SECURITY_SYSTEM_TRUST, true), ENN_OK);
+	struct enn_security *third = enn_security_copy(copy);
+	assert_true(trusts(third, &carol));
+	assert_true(trusts(third, &bob));
+	enn_security_free(third);
+	assert_int_equal(enn_security_set_bool(copy, ENN_SECURITY_SYSTEM_TRUST, false), ENN_OK);
+	remove_file("system.pem");
+	/* The other way round: the original grows, the copy does not. */
+	assert_int_equal(add(s, &carol), ENN_OK);
+	assert_true(trusts(s, &carol));
+	assert_false(trusts(copy, &carol));
 	enn_security_free(s);
 	assert_true(trusts(copy, &alice));
 	enn_security_free(copy);

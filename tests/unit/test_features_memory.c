@@ -13,7 +13,11 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "features/security.h"
 #include "pki.h"
@@ -29,6 +33,9 @@ void __wrap_free(void *ptr);
 
 static long until_failure = -1; /* allocations left before one fails; negative: none fails */
 static long live;
+static const char *secret; /* looked for in all memory that is given back, unless NULL */
+static size_t secret_len;
+static long secrets_freed;
 
 static bool fails(void)
 {
@@ -37,7 +44,7 @@ static bool fails(void)
 
 void *__wrap_malloc(size_t size)
 {
-	void *p = fails() ? NULL : __real_malloc(size);
+	void *p = fails() ? NULL : __real_calloc(1, size); /* zeros: the search reads it all */
 	live += p != NULL;
 	return p;
 }
@@ -59,6 +66,9 @@ void *__wrap_realloc(void *ptr, size_t size)
 void __wrap_free(void *ptr)
 {
 	live -= ptr != NULL;
+	if (ptr != NULL && secret != NULL) {
+		secrets_freed += memmem(ptr, malloc_usable_size(ptr), secret, secret_len) != NULL;
+	}
 	__real_free(ptr);
 }
 
@@ -90,7 +100,7 @@ static void sweep(scenario run)
 	assert_true(failed > 0);
 }
 
-/* ---- scenarios --------------------------------------------------------------------------------------- */
+/* ---- scenarios ------------------------------------------------------------------------------- */
 
 static enum enn_status fill(struct enn_security *s)
 {
@@ -219,6 +229,96 @@ static enum enn_status run_tickets(void)
 	return status;
 }
 
+/* ---- nothing secret is given back ------------------------------------------------------------ */
+
+/* Where a moved block was is out of reach, so nothing that holds secrets may use realloc; the
+ * search below is told of the blocks that are freed. */
+static void look_for(const char *what, size_t len)
+{
+	secret = what;
+	secret_len = len;
+	secrets_freed = 0;
+}
+
+static void found_none(void)
+{
+	assert_int_equal(secrets_freed, 0);
+	secret = NULL;
+}
+
+static void test_wiped(void **state)
+{
+	static const char marker[64] =
+		"a key of sixty-four bytes that is easily found: 0123456789 ....";
+	const uint8_t *key = (const uint8_t *)marker;
+	struct enn_credential *c;
+	struct enn_ticket_keys *keys;
+	struct enn_session_store *s;
+	uint8_t out[64];
+	size_t len = sizeof(out);
+	(void)state;
+
+	/* The search finds what is there. */
+	look_for(marker, 16);
+	char *copy = enn_alloc(&env, sizeof(marker));
+	assert_non_null(copy);
+	memcpy(copy, marker, sizeof(marker));
+	enn_free(&env, copy,
+		 sizeof(marker)); /* not free, which lets the compiler drop the memcpy */
+	assert_int_equal(secrets_freed, 1);
+
+	look_for(marker, 16);
+	assert_int_equal(enn_credential_psk((const uint8_t *)"i", 1, key, 64, ENN_PSK_SHA256, &c),
+			 ENN_OK);
+	enn_credential_free(c);
+	found_none();
+
+	look_for(marker, 16);
+	keys = enn_ticket_keys_new();
+	assert_int_equal(enn_ticket_keys_set(keys, key, 64, 0), ENN_OK);
+	enn_ticket_keys_free(enn_ticket_keys_copy(keys));
+	enn_ticket_keys_free(keys);
+	found_none();
+
+	look_for(marker, 16);
+	s = enn_session_store_new(2);
+	for (uint8_t i = 0; i < 4; i++) { /* pushed out, replaced, taken, left behind */
+		assert_int_equal(enn_session_store_put(s, &i, 1, key, 64, 100), ENN_OK);
+	}
+	uint8_t last = 3;
+	assert_int_equal(enn_session_store_put(s, &last, 1, key, 64, 100), ENN_OK);
+	assert_int_equal(enn_session_store_take(s, &last, 1, 0, out, &len), ENN_OK);
+	assert_memory_equal(out, marker, 64);
+	enn_session_store_free(s);
+	found_none();
+}
+
+static char folder[] = "/tmp/ennead-test-XXXXXX";
+
+/* A private key that was read from a file, longer than the first buffer, so that it is moved. */
+static void test_key_file_wiped(void **state)
+{
+	char path[64];
+	struct enn_credential *c;
+	(void)state;
+
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(path, sizeof(path), "%s/both.pem", folder);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(pair.key, f) > 0 && fputs(pair.cert, f) > 0);
+	for (int i = 0; i < 1000; i++) {
+		assert_true(fputs("# a comment\n", f) > 0);
+	}
+	assert_int_equal(fclose(f), 0);
+	look_for(pair.key + 60, 40); /* within the base64 */
+	assert_int_equal(enn_credential_x509_file(path, path, &c, NULL), ENN_OK);
+	enn_credential_free(c);
+	found_none();
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_security(void **state)
 {
 	(void)state;
@@ -270,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_security), cmocka_unit_test(test_system_trust),
 		cmocka_unit_test(test_x509),	 cmocka_unit_test(test_psk),
 		cmocka_unit_test(test_store),	 cmocka_unit_test(test_tickets),
+		cmocka_unit_test(test_wiped),	 cmocka_unit_test(test_key_file_wiped),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

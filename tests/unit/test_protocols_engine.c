@@ -15,7 +15,7 @@
 #include "ennead/protocol.h"
 #include "ennead/security.h"
 
-/* ---- an engine that writes down how it was called ------------------------------------------- */
+/* ---- an engine that writes down how it was called -------------------------------------------- */
 
 struct fake {
 	struct enn_engine base;
@@ -234,7 +234,7 @@ static int setup(void **state)
 		assert_string_equal(fake.called, name);                                            \
 	} while (0)
 
-/* ---- construction ------------------------------------------------------------------------------ */
+/* ---- construction ---------------------------------------------------------------------------- */
 
 /* Never dereferenced by the dispatch. */
 static struct enn_crypto *some_crypto(void)
@@ -311,7 +311,7 @@ static void test_freeing(void **state)
 	assert_string_equal(fake.called, "acceptor free");
 }
 
-/* ---- the verbs ------------------------------------------------------------------------------------ */
+/* ---- the verbs ------------------------------------------------------------------------------- */
 
 static void test_ingest(void **state)
 {

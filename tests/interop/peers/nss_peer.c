@@ -423,16 +423,40 @@ static bool nonblocking(bool on)
 	return PR_SetSocketOption(lib.fd, &option) == PR_SUCCESS;
 }
 
-/* A blocking write would wait for the whole handshake and so never be early; the first write on a
- * nonblocking descriptor sends the hello and goes on at once. */
+/* A layer between NSS and the socket that can keep back what has arrived: early data that waits for
+ * the server's answer is not early. */
+static bool holding;
+
+static PRInt32 hold_recv(PRFileDesc *fd, void *buf, PRInt32 len, PRIntn flags, PRIntervalTime timeout)
+{
+	if (holding) {
+		PR_SetError(PR_WOULD_BLOCK_ERROR, 0);
+		return -1;
+	}
+	return fd->lower->methods->recv(fd->lower, buf, len, flags, timeout);
+}
+
+static bool push_hold(PRFileDesc *socket)
+{
+	static PRIOMethods methods;
+	PRFileDesc *layer;
+
+	methods = *PR_GetDefaultIOMethods();
+	methods.recv = hold_recv;
+	layer = PR_CreateIOLayerStub(PR_GetUniqueIdentity("hold"), &methods);
+	return layer != NULL && PR_PushIOLayer(socket, PR_TOP_IO_LAYER, layer) == PR_SUCCESS;
+}
+
+/* A blocking write would wait for the whole handshake. */
 static bool send_early(const struct peer_options *o, struct peer_report *report)
 {
-	bool ok;
+	PRInt32 len = (PRInt32)o->early.len;
+	bool ok = nonblocking(true);
 
-	if (!nonblocking(true)) {
-		return fail(report, "nonblocking");
-	}
-	ok = PR_Write(lib.fd, o->early.data, (PRInt32)o->early.len) == (PRInt32)o->early.len;
+	holding = true;
+	(void)SSL_ForceHandshake(lib.fd);
+	ok = ok && PR_Write(lib.fd, o->early.data, len) == len;
+	holding = false;
 	return (nonblocking(false) && ok) || fail(report, "early data");
 }
 
@@ -490,7 +514,11 @@ bool peer_library_connect(const struct peer_options *o, int fd, struct peer_repo
 {
 	lib.report = report;
 	lib.close_seen = false;
-	lib.fd = SSL_ImportFD(NULL, PR_ImportTCPSocket(fd));
+	lib.fd = PR_ImportTCPSocket(fd);
+	if (lib.fd == NULL || !push_hold(lib.fd)) {
+		return fail(report, "socket");
+	}
+	lib.fd = SSL_ImportFD(NULL, lib.fd);
 	/* The reset drops a session that was set, so it comes first. */
 	if (lib.fd == NULL || SSL_ResetHandshake(lib.fd, o->server ? PR_TRUE : PR_FALSE) != SECSuccess ||
 	    set_options(o) != SECSuccess) {

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the subcommands share: exit statuses, options, reports, the loop.
+ */
+#ifndef ENN_CLI_CLI_H
+#define ENN_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ennead/ennead.h"
+
+/* Part of the interface: ennead(1). */
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_USAGE = 1,      /* wrong arguments, unreadable credentials */
+	CLI_CONNECT = 2,    /* no address, no transport connection, cannot listen */
+	CLI_HANDSHAKE = 3,  /* the peer was refused, or refused us */
+	CLI_LOST = 4,       /* broken or cut off after the handshake */
+	CLI_LOCAL = 5,      /* reading, writing or starting a program here failed */
+	CLI_INTERRUPTED = 130,
+};
+
+/* For calls whose refusal is reported by an event anyway. */
+static inline void cli_ignore(enum enn_status status)
+{
+	(void)status;
+}
+
+struct cli_command {
+	const char *name;
+	const char *arguments;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+	void (*help)(FILE *out);
+};
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+int cli_connect(int argc, char **argv);
+int cli_listen(int argc, char **argv);
+int cli_keygen(int argc, char **argv);
+int cli_features(int argc, char **argv);
+void cli_connect_help(FILE *out);
+void cli_listen_help(FILE *out);
+void cli_keygen_help(FILE *out);
+void cli_features_help(FILE *out);
+
+/* ---- options (options.c) ------------------------------------------------------------------ */
+
+enum cli_for { CLI_FOR_CONNECT = 1, CLI_FOR_LISTEN = 2, CLI_FOR_BOTH = 3 };
+
+#define CLI_MAX_SETTINGS 64
+
+/* What the command line of connect or listen said. Strings point into argv. */
+struct cli_options {
+	bool listen;
+	const struct enn_protocol *protocol;
+	char host[256];
+	char service[32];
+	const char *name;
+	const char *ca[8];
+	size_t ca_count;
+	const char *crl[8];
+	size_t crl_count;
+	const char *cert[8]; /* cert[i] goes with key[i] */
+	const char *key[8];
+	size_t cert_count;
+	size_t key_count;
+	const char *psk_identity;
+	const char *psk_file;
+	const char *alpn;
+	const char *session_file;
+	const char *early_data_file;
+	const char *keylog;
+	const char *exec;
+	const char *setting[CLI_MAX_SETTINGS]; /* name=value, in order */
+	size_t setting_count;
+	uint64_t send_bytes;
+	uint64_t connections; /* listen: serve this many, 0: no end */
+	double timeout;       /* seconds, 0: the property's default */
+	int family;           /* 0, 4, 6 */
+	int verbose;
+	bool insecure;
+	bool json;
+	bool quiet;
+	bool update_keys;
+	bool echo;
+	bool discard;
+	bool accept_early;
+	bool request_client;
+	bool require_client;
+	bool no_resume;
+};
+
+/* Fills *o; false after a message on stderr. `help` was asked for: *help. */
+bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o, bool *help);
+void cli_options_help(FILE *out, enum cli_for which);
+/* Splits scheme://host:port; false after a message. */
+bool cli_parse_url(const char *text, struct cli_options *o);
+/* The security parameters that the options ask for; NULL after a message. */
+struct enn_security *cli_security(const struct cli_options *o);
+/* Applies -o settings that are transport properties; false after a message. */
+bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection *pre);
+/* The name among `names` nearest to a mistyped one, NULL if none is near. */
+const char *cli_nearest(const char *word, const char *const *names, size_t count);
+
+/* ---- reports (report.c) -------------------------------------------------------------------- */
+
+void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* An error value with what it means; also as JSON when asked for. */
+void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error);
+void cli_report_ready(const struct cli_options *o, struct enn_connection c);
+void cli_report_event(const struct cli_options *o, const struct enn_taps_event *event);
+void cli_report_listening(const struct cli_options *o, struct enn_listener l);
+void cli_report_end(const struct cli_options *o, struct enn_connection c);
+/* A line that is rewritten in place: only on a terminal, only after a second. */
+void cli_progress(const struct cli_options *o, uint64_t sent, uint64_t received, double seconds);
+void cli_progress_end(void);
+/* The status that an error ends the command with. */
+int cli_exit_for(const struct enn_error *error, bool established);
+
+/* ---- session file (session_file.c) --------------------------------------------------------- */
+
+/* Reads a session into *data (malloc); NULL with no message if there is no such file. */
+uint8_t *cli_session_read(const char *path, size_t *len);
+/* Writes it beside the file (0600) and renames it into place. */
+bool cli_session_write(const char *path, const uint8_t *data, size_t len);
+/* A whole file into memory (malloc); NULL after a message. */
+uint8_t *cli_read_file(const char *path, size_t *len);
+
+#endif

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loop of connect and listen.
+ */
+#include "pump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- signals --------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t stop_signal; /* the one thing a signal handler may touch */
+
+static void on_signal(int number)
+{
+	stop_signal = number;
+}
+
+void pump_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	(void)sigaction(SIGPIPE, &action, NULL);
+}
+
+/* ---- life ----------------------------------------------------------------------------------------- */
+
+struct pump *pump_new(struct pump_loop *loop, struct enn_connection c)
+{
+	struct pump *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		cli_error("out of memory");
+		return NULL;
+	}
+	p->c = c;
+	p->in = -1;
+	p->out = -1;
+	p->source = PUMP_FROM_NOTHING;
+	p->started = enn_context_now(loop->context);
+	p->next = loop->pumps;
+	loop->pumps = p;
+	return p;
+}
+
+static void close_in(struct pump *p)
+{
+	if (p->owns_fds && p->in >= 0) {
+		(void)close(p->in);
+	}
+	p->in = -1;
+}
+
+static void close_out(struct pump *p)
+{
+	if (p->owns_fds && p->out >= 0 && p->out != p->in) {
+		(void)close(p->out);
+	}
+	p->out = -1;
+}
+
+void pump_free(struct pump_loop *loop, struct pump *p)
+{
+	for (struct pump **at = &loop->pumps; *at != NULL; at = &(*at)->next) {
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
+	}
+	for (; p->loan_count > 0; p->loan_count--) {
+		(void)enn_message_release(p->loan[p->loan_first].loan);
+		p->loan_first = (p->loan_first + 1) % (PUMP_RECEIVES + 1);
+	}
+	close_in(p);
+	close_out(p);
+	enn_connection_free(p->c);
+	for (size_t i = 0; i < PUMP_BUFFERS; i++) {
+		free(p->buffer[i].mem);
+	}
+	free(p);
+}
+
+/* ---- ends -------------------------------------------------------------------------------------------- */
+
+/* A writer that cannot block us: pipes and terminals are opened anew, so that the flag is ours alone. */
+static int own_stdout(void)
+{
+	int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && lseek(fd, 0, SEEK_CUR) >= 0) { /* a file: keep its offset */
+		(void)close(fd);
+		fd = -1;
+	}
+	return fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+}
+
+/* The command's stdin and stdout are one socket pair, so that its end of input can be told apart. */
+static bool spawn(struct pump *p, const char *command)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		cli_error("--exec: %s", strerror(errno));
+		return false;
+	}
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)dup2(pair[1], STDIN_FILENO);
+		(void)dup2(pair[1], STDOUT_FILENO);
+		(void)signal(SIGPIPE, SIG_DFL);
+		(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	(void)close(pair[1]);
+	if (pid < 0) {
+		cli_error("--exec: %s", strerror(errno));
+		(void)close(pair[0]);
+		return false;
+	}
+	(void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	p->child = pid;
+	p->in = pair[0];
+	p->out = pair[0];
+	p->owns_fds = true;
+	p->source = PUMP_FROM_FD;
+	return true;
+}
+
+bool pump_attach(struct pump_loop *loop, struct pump *p)
+{
+	const struct cli_options *o = loop->o;
+
+	if (o->exec != NULL) {
+		return spawn(p, o->exec);
+	}
+	if (o->echo) {
+		p->source = PUMP_FROM_ECHO;
+		return true;
+	}
+	if (!o->discard) {
+		p->out = own_stdout();
+		p->owns_fds = true;
+	}
+	if (o->send_bytes > 0) {
+		p->source = PUMP_FROM_ZEROS;
+		p->zeros_left = o->send_bytes;
+		return true;
+	}
+	if (o->listen && o->discard) {
+		return true; /* a sink: nothing of ours to send */
+	}
+	p->source = PUMP_FROM_FD;
+	p->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	p->owns_fds = true;
+	p->stop_on_peer_end = isatty(STDIN_FILENO) == 1;
+	return true;
+}
+
+/* ---- from here to the peer ----------------------------------------------------------------------------- */
+
+static void lose(struct pump *p, int status)
+{
+	p->status = status;
+	cli_ignore(enn_connection_abort(p->c));
+}
+
+static void send_final(struct pump *p)
+{
+	struct enn_message_context message = {.flags = ENN_MESSAGE_FINAL};
+
+	if (p->final_sent || !p->established) {
+		return;
+	}
+	enum enn_status status = enn_connection_send(p->c, NULL, 0, &message);
+	if (status == ENN_OK) {
+		p->final_sent = true;
+		p->sends++;
+	}
+}
+
+static int free_buffer(struct pump *p)
+{
+	for (int i = 0; i < PUMP_BUFFERS; i++) {
+		if (p->buffer[i].busy) {
+			continue;
+		}
+		if (p->buffer[i].mem == NULL) {
+			p->buffer[i].mem = calloc(1, PUMP_BUFFER_SIZE);
+		}
+		return p->buffer[i].mem == NULL ? -1 : i;
+	}
+	return -1;
+}
+
+/* Sends a buffer; it is busy until its Sent event, whose token is the buffer's number plus one. */
+static bool send_buffer(struct pump *p, int i, size_t len)
+{
+	struct enn_message_context message = {.token = (void *)(uintptr_t)(i + 1)};
+
+	if (enn_connection_send_borrowed(p->c, p->buffer[i].mem, len, &message) != ENN_OK) {
+		return false;
+	}
+	p->buffer[i].busy = true;
+	p->sends++;
+	p->sent += len;
+	return true;
+}
+
+static bool wants_input(struct pump *p)
+{
+	return p->established && !p->over && !p->in_ended && !p->closing &&
+	       p->source == PUMP_FROM_FD && p->in >= 0 && free_buffer(p) >= 0;
+}
+
+static void take_input(struct pump *p)
+{
+	int i = free_buffer(p);
+	ssize_t n = i < 0 ? -1 : read(p->in, p->buffer[i].mem, PUMP_BUFFER_SIZE);
+
+	if (n > 0) {
+		if (!send_buffer(p, i, (size_t)n)) {
+			lose(p, CLI_LOST);
+		}
+		return;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		return;
+	}
+	if (n < 0 && p->child == 0 && errno != EIO) {
+		cli_error("reading: %s", strerror(errno));
+		p->status = CLI_LOCAL;
+	}
+	p->in_ended = true;
+	if (p->child == 0) {
+		close_in(p);
+	}
+	send_final(p);
+}
+
+static void send_zeros(struct pump *p)
+{
+	int i;
+
+	while (p->zeros_left > 0 && !p->over && (i = free_buffer(p)) >= 0) {
+		size_t n = p->zeros_left < PUMP_BUFFER_SIZE ? (size_t)p->zeros_left
+							    : PUMP_BUFFER_SIZE;
+		if (!send_buffer(p, i, n)) {
+			return;
+		}
+		p->zeros_left -= n;
+	}
+	if (p->zeros_left == 0) {
+		p->in_ended = true;
+		send_final(p);
+	}
+}
+
+/* ---- from the peer to here ------------------------------------------------------------------------------- */
+
+static void ask_more(struct pump *p)
+{
+	while (p->established && !p->over && !p->peer_ended &&
+	       p->receives + p->loan_count < PUMP_RECEIVES) {
+		if (enn_connection_receive(p->c, 0, 0, NULL) != ENN_OK) {
+			return;
+		}
+		p->receives++;
+	}
+}
+
+static void drop_first_loan(struct pump *p)
+{
+	(void)enn_message_release(p->loan[p->loan_first].loan);
+	p->loan_first = (p->loan_first + 1) % (PUMP_RECEIVES + 1);
+	p->loan_count--;
+	ask_more(p);
+}
+
+/* Writes what is waiting as far as the reader takes it. */
+static void give_output(struct pump *p)
+{
+	while (p->loan_count > 0) {
+		struct pump_loan *l = &p->loan[p->loan_first];
+		ssize_t n = p->out < 0 ? (ssize_t)(l->len - l->done)
+				       : write(p->out, l->data + l->done, l->len - l->done);
+		if (n < 0) {
+			if (errno == EAGAIN || errno == EINTR) {
+				return;
+			}
+			/* a reader that has gone wants no more; that is not the peer's fault */
+			if (errno != EPIPE) {
+				cli_error("writing: %s", strerror(errno));
+			}
+			p->status = errno == EPIPE && p->child != 0 ? CLI_OK : CLI_LOCAL;
+			close_out(p);
+			if (p->child == 0) {
+				lose(p, p->status);
+				return;
+			}
+			continue;
+		}
+		l->done += (size_t)n;
+		if (l->done == l->len) {
+			drop_first_loan(p);
+		}
+	}
+	if (p->peer_ended && p->out >= 0 && p->child != 0) {
+		(void)shutdown(p->out, SHUT_WR); /* the command sees the end of its input */
+	}
+}
+
+static void keep_loan(struct pump *p, const struct enn_taps_event *e)
+{
+	size_t at = (p->loan_first + p->loan_count) % (PUMP_RECEIVES + 1);
+
+	p->loan[at] = (struct pump_loan){.data = e->u.received.data,
+					 .len = e->u.received.len,
+					 .loan = e->u.received.loan};
+	p->loan_count++;
+}
+
+/* Echo: the loan goes back as a borrowed message and is released when it was sent. */
+static void echo(struct pump *p, const struct enn_taps_event *e)
+{
+	struct enn_message_context message = {.token = (void *)(uintptr_t)e->u.received.loan.id};
+
+	if (enn_connection_send_borrowed(p->c, e->u.received.data, e->u.received.len, &message) ==
+	    ENN_OK) {
+		p->sends++;
+		p->sent += e->u.received.len;
+	} else {
+		(void)enn_message_release(e->u.received.loan);
+	}
+}
+
+static void received(struct pump *p, const struct enn_taps_event *e)
+{
+	p->receives--;
+	p->received += e->u.received.len;
+	if (e->u.received.flags & ENN_MESSAGE_FINAL) {
+		p->peer_ended = true;
+	}
+	if (e->u.received.len == 0) {
+		(void)enn_message_release(e->u.received.loan);
+	} else if (p->source == PUMP_FROM_ECHO) {
+		echo(p, e);
+	} else {
+		keep_loan(p, e);
+	}
+	give_output(p);
+	if (p->peer_ended && p->source == PUMP_FROM_ECHO) {
+		send_final(p);
+	}
+	if (p->source != PUMP_FROM_ECHO || p->sends < 64) {
+		ask_more(p);
+	}
+}
+
+static void sent(struct pump *p, const struct enn_taps_event *e)
+{
+	uintptr_t token = (uintptr_t)e->token;
+
+	p->sends--;
+	if (token == 0) {
+		return;
+	}
+	if (p->source == PUMP_FROM_ECHO) {
+		struct enn_loan loan = {p->c.context, token};
+		(void)enn_message_release(loan);
+		ask_more(p);
+	} else if (token <= PUMP_BUFFERS) {
+		p->buffer[token - 1].busy = false;
+		if (p->source == PUMP_FROM_ZEROS) {
+			send_zeros(p);
+		}
+	}
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------- */
+
+/* Both ways are done: closes gracefully. */
+static void maybe_close(struct pump *p)
+{
+	bool done_sending = p->in_ended || p->source == PUMP_FROM_NOTHING ||
+			    (p->source == PUMP_FROM_ECHO && p->final_sent) || p->stop_on_peer_end;
+
+	if (!p->established || p->closing || p->over) {
+		return;
+	}
+	if (p->peer_ended && p->loan_count == 0 && done_sending) {
+		p->closing = true;
+		cli_ignore(enn_connection_close(p->c));
+	}
+}
+
+void pump_start(struct pump_loop *loop, struct pump *p)
+{
+	(void)loop;
+	p->established = true;
+	ask_more(p);
+	if (p->source == PUMP_FROM_ZEROS) {
+		send_zeros(p);
+	}
+	if (p->source == PUMP_FROM_NOTHING) {
+		p->in_ended = true;
+		send_final(p);
+	}
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+static struct pump *find(struct pump_loop *loop, struct enn_connection c)
+{
+	struct pump *p = loop->pumps;
+
+	while (p != NULL && p->c.id != c.id) {
+		p = p->next;
+	}
+	return p;
+}
+
+static void handle(struct pump_loop *loop, const struct enn_taps_event *e)
+{
+	struct pump *p = e->connection.id == 0 ? NULL : find(loop, e->connection);
+
+	switch (e->type) {
+	case ENN_TAPS_RECEIVED:
+		if (p != NULL) {
+			received(p, e);
+		} else {
+			(void)enn_message_release(e->u.received.loan);
+		}
+		break;
+	case ENN_TAPS_SENT:
+	case ENN_TAPS_EXPIRED:
+	case ENN_TAPS_SEND_ERROR:
+		if (p != NULL) {
+			sent(p, e);
+		}
+		break;
+	case ENN_TAPS_RECEIVE_ERROR:
+		if (p != NULL) {
+			p->receives--;
+		}
+		break;
+	case ENN_TAPS_CLOSED:
+	case ENN_TAPS_CONNECTION_ERROR:
+	case ENN_TAPS_ESTABLISHMENT_ERROR:
+		if (p != NULL) {
+			p->over = true;
+		}
+		loop->on_event(loop, e, p);
+		break;
+	default:
+		loop->on_event(loop, e, p);
+		break;
+	}
+	if (p != NULL && find(loop, e->connection) == p) {
+		maybe_close(p);
+	}
+}
+
+static int timeout_ms(struct pump_loop *loop)
+{
+	enn_time now = enn_context_now(loop->context);
+	enn_time at = enn_context_deadline(loop->context);
+	enn_time most = now + 500 * ENN_MILLISECOND; /* progress, children, signals */
+
+	at = at < most ? at : most;
+	return at <= now ? 0 : (int)((at - now + ENN_MILLISECOND - 1) / ENN_MILLISECOND);
+}
+
+#define MAX_POLL 256
+
+static void wait_and_move(struct pump_loop *loop)
+{
+	struct pollfd fds[MAX_POLL];
+	struct pump *owner[MAX_POLL];
+	nfds_t n = 1;
+
+	fds[0] = (struct pollfd){.fd = enn_context_fd(loop->context), .events = POLLIN};
+	for (struct pump *p = loop->pumps; p != NULL && n + 2 < MAX_POLL; p = p->next) {
+		if (wants_input(p)) {
+			owner[n] = p;
+			fds[n++] = (struct pollfd){.fd = p->in, .events = POLLIN};
+		}
+		if (p->loan_count > 0 && p->out >= 0) {
+			owner[n] = p;
+			fds[n++] = (struct pollfd){.fd = p->out, .events = POLLOUT};
+		}
+	}
+	if (poll(fds, n, timeout_ms(loop)) < 0) {
+		return;
+	}
+	for (nfds_t i = 1; i < n; i++) {
+		if (fds[i].revents == 0) {
+			continue;
+		}
+		if (fds[i].events == POLLIN) {
+			take_input(owner[i]);
+		} else {
+			give_output(owner[i]);
+		}
+		maybe_close(owner[i]);
+	}
+}
+
+static void show_progress(struct pump_loop *loop)
+{
+	uint64_t sent_bytes = 0;
+	uint64_t received_bytes = 0;
+	enn_time first = enn_context_now(loop->context);
+
+	for (struct pump *p = loop->pumps; p != NULL; p = p->next) {
+		sent_bytes += p->sent;
+		received_bytes += p->received;
+		first = p->started < first ? p->started : first;
+	}
+	if (loop->pumps != NULL) {
+		cli_progress(loop->o, sent_bytes, received_bytes,
+			     (double)(enn_context_now(loop->context) - first) / 1e9);
+	}
+}
+
+int pump_run(struct pump_loop *loop)
+{
+	struct enn_taps_event events[16];
+	enn_time next_progress = 0;
+
+	while (!loop->done(loop)) {
+		if (stop_signal != 0) {
+			cli_progress_end();
+			loop->interrupted = true;
+			return CLI_INTERRUPTED;
+		}
+		wait_and_move(loop);
+		enn_context_step(loop->context);
+		size_t n;
+		while ((n = enn_poll(loop->context, events, 16, 0)) > 0) {
+			for (size_t i = 0; i < n; i++) {
+				handle(loop, &events[i]);
+			}
+		}
+		while (waitpid(-1, NULL, WNOHANG) > 0) {
+		}
+		if (enn_context_now(loop->context) >= next_progress) {
+			next_progress = enn_context_now(loop->context) + 500 * ENN_MILLISECOND;
+			show_progress(loop);
+		}
+	}
+	cli_progress_end();
+	return loop->status;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Moves data between connections and file descriptors: one poll() loop for all of
+ * them, borrowed sends and loans, no copies of our own.
+ */
+#ifndef ENN_CLI_PUMP_H
+#define ENN_CLI_PUMP_H
+
+#include "cli.h"
+
+#define PUMP_BUFFERS 8
+#define PUMP_BUFFER_SIZE ((size_t)256 * 1024)
+#define PUMP_RECEIVES 4
+
+enum pump_source { PUMP_FROM_FD, PUMP_FROM_ZEROS, PUMP_FROM_ECHO, PUMP_FROM_NOTHING };
+
+struct pump_loan {
+	const uint8_t *data;
+	size_t len;
+	size_t done;
+	struct enn_loan loan;
+};
+
+/* One connection with its two ends here. */
+struct pump {
+	struct enn_connection c;
+	struct pump *next;
+	enum pump_source source;
+	int in;           /* PUMP_FROM_FD */
+	int out;          /* -1: discard */
+	int child;        /* pid of --exec, 0 if none */
+	bool owns_fds;
+	bool stop_on_peer_end; /* an interactive end: the peer's end ends us too */
+	uint64_t zeros_left;
+	struct {
+		uint8_t *mem;
+		bool busy;
+	} buffer[PUMP_BUFFERS];
+	/* a ring of received data on its way out */
+	struct pump_loan loan[PUMP_RECEIVES + 1];
+	size_t loan_first;
+	size_t loan_count;
+	size_t receives;  /* open receive requests */
+	size_t sends;     /* not reported yet */
+	bool established;
+	bool in_ended;
+	bool final_sent;
+	bool peer_ended;
+	bool closing;
+	bool over;
+	int status;       /* enum cli_exit */
+	uint64_t sent;
+	uint64_t received;
+	enn_time started;
+};
+
+struct pump_loop {
+	const struct cli_options *o;
+	struct enn_context *context;
+	struct pump *pumps;
+	/* Events that are not one connection's data. */
+	void (*on_event)(struct pump_loop *loop, const struct enn_taps_event *event, struct pump *p);
+	bool (*done)(struct pump_loop *loop);
+	void *user;
+	enn_time deadline; /* of the user's */
+	int status;
+	bool interrupted;
+};
+
+struct pump *pump_new(struct pump_loop *loop, struct enn_connection c);
+/* Connects the ends as the options say: stdin and stdout, --exec, --echo, --discard, --send-bytes. */
+bool pump_attach(struct pump_loop *loop, struct pump *p);
+void pump_free(struct pump_loop *loop, struct pump *p);
+/* The connection is established: data may flow. */
+void pump_start(struct pump_loop *loop, struct pump *p);
+/* Runs until done says so or a signal came. Returns the status. */
+int pump_run(struct pump_loop *loop);
+/* SIGINT and SIGTERM end pump_run; SIGPIPE is ignored. */
+void pump_signals(void);
+
+#endif

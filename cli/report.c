@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a person, or with --json a program, is told: all of it on stderr, because
+ * stdout belongs to the connection.
+ */
+#include <jansson.h>
+#include <openssl/bio.h>
+#include <openssl/x509.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+void cli_error(const char *format, ...)
+{
+	va_list args;
+
+	fputs("ennead: ", stderr);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static void print_json(json_t *object)
+{
+	json_dumpf(object, stderr, JSON_COMPACT);
+	fputc('\n', stderr);
+	json_decref(object);
+}
+
+static const char *origin_name(enum enn_origin origin)
+{
+	return origin == ENN_ORIGIN_PEER ? "peer" : origin == ENN_ORIGIN_NETWORK ? "network" : "local";
+}
+
+void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error)
+{
+	char text[ENN_ERROR_TEXT_MAX + 160];
+
+	if (o->json) {
+		json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "event", "error", "what", what,
+				      "reason", enn_reason_name(error->reason), "origin",
+				      origin_name(error->origin), "where", error->where, "text",
+				      error->text);
+		if (error->wire_code != ENN_NO_WIRE_CODE) {
+			json_object_set_new(j, "alert", json_integer((json_int_t)error->wire_code));
+		}
+		print_json(j);
+		return;
+	}
+	cli_error("%s: %s", what, enn_error_string(error, text, sizeof(text)));
+}
+
+int cli_exit_for(const struct enn_error *error, bool established)
+{
+	if (established) {
+		return CLI_LOST;
+	}
+	switch (error->reason) {
+	case ENN_REASON_RESOLUTION_FAILED:
+	case ENN_REASON_NO_CANDIDATES:
+	case ENN_REASON_SYSTEM:
+		return CLI_CONNECT;
+	case ENN_REASON_TIMEOUT:
+		return error->origin == ENN_ORIGIN_NETWORK ? CLI_CONNECT : CLI_HANDSHAKE;
+	default:
+		return error->sys_errno != 0 ? CLI_CONNECT : CLI_HANDSHAKE;
+	}
+}
+
+/* ---- ready -------------------------------------------------------------------------------- */
+
+static const char *early_name(enum enn_early_data_state state)
+{
+	static const char *const names[] = {"none", "offered", "accepted", "rejected"};
+	return names[state];
+}
+
+static void certificate_text(const uint8_t *der, size_t len, char *out, size_t cap)
+{
+	const unsigned char *p = der;
+	X509 *x = d2i_X509(NULL, &p, (long)len);
+	BIO *bio = BIO_new(BIO_s_mem());
+
+	out[0] = '\0';
+	if (x != NULL && bio != NULL) {
+		char *data = NULL;
+		X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253);
+		BIO_puts(bio, ", issued by ");
+		X509_NAME_print_ex(bio, X509_get_issuer_name(x), 0, XN_FLAG_RFC2253);
+		BIO_puts(bio, ", valid ");
+		ASN1_TIME_print(bio, X509_get0_notBefore(x));
+		BIO_puts(bio, " to ");
+		ASN1_TIME_print(bio, X509_get0_notAfter(x));
+		long n = BIO_get_mem_data(bio, &data);
+		(void)snprintf(out, cap, "%.*s", (int)n, data);
+	}
+	BIO_free(bio);
+	X509_free(x);
+}
+
+static void ready_json(const struct enn_connection_info *info)
+{
+	const struct enn_info *s = &info->security;
+	char remote[ENN_ADDRESS_TEXT_MAX];
+	json_t *chain = json_array();
+
+	for (size_t i = 0; i < s->peer_chain_len; i++) {
+		char text[1024];
+		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
+		json_array_append_new(chain, json_string(text));
+	}
+	json_t *j = json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:b,s:b,s:b,s:b,s:s,s:o,s:f}", "event", "ready",
+			      "remote", enn_address_string(&info->path.remote, remote, sizeof(remote)),
+			      "version", s->version, "group", s->key_exchange, "signature",
+			      s->signature, "resumed", s->resumed, "psk", s->external_psk, "retry",
+			      s->hello_retry, "authenticated", s->peer_authenticated, "early_data",
+			      early_name(s->early_data), "chain", chain, "milliseconds",
+			      (double)(info->ready - info->started) / 1e6);
+	json_object_set_new(j, "cipher", json_string(s->cipher));
+	if (s->alpn_len > 0) {
+		json_object_set_new(j, "alpn", json_stringn((const char *)s->alpn, s->alpn_len));
+	}
+	if (s->server_name != NULL) {
+		json_object_set_new(j, "server_name", json_string(s->server_name));
+	}
+	print_json(j);
+}
+
+static void ready_text(const struct cli_options *o, const struct enn_connection_info *info)
+{
+	const struct enn_info *s = &info->security;
+	char remote[ENN_ADDRESS_TEXT_MAX];
+
+	fprintf(stderr, "connected  %s in %.1f ms\n",
+		enn_address_string(&info->path.remote, remote, sizeof(remote)),
+		(double)(info->ready - info->started) / 1e6);
+	fprintf(stderr, "security   %s, %s, %s%s%s\n", s->version, s->cipher,
+		s->key_exchange ? s->key_exchange : "no key exchange (psk_ke)",
+		s->signature ? ", " : "", s->signature ? s->signature : "");
+	fprintf(stderr, "peer       %s%s%s\n",
+		s->peer_authenticated ? "authenticated" : "NOT authenticated",
+		s->resumed ? " (session resumed)" : s->external_psk ? " (pre-shared key)" : "",
+		s->hello_retry ? ", after a retry" : "");
+	if (s->server_name != NULL) {
+		fprintf(stderr, "name       %s\n", s->server_name);
+	}
+	if (s->alpn_len > 0) {
+		fprintf(stderr, "alpn       %.*s\n", (int)s->alpn_len, (const char *)s->alpn);
+	}
+	if (s->early_data != ENN_EARLY_DATA_NONE) {
+		fprintf(stderr, "early data %s\n", early_name(s->early_data));
+	}
+	for (size_t i = 0; i < s->peer_chain_len; i++) {
+		char text[1024];
+		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
+		fprintf(stderr, "%s %zu %s\n", "cert     ", i, text);
+		if (o->verbose < 2) {
+			break;
+		}
+	}
+}
+
+void cli_report_ready(const struct cli_options *o, struct enn_connection c)
+{
+	struct enn_connection_info info;
+
+	if ((!o->json && o->verbose == 0) || enn_connection_info(c, &info) != ENN_OK) {
+		return;
+	}
+	if (o->json) {
+		ready_json(&info);
+	} else {
+		ready_text(o, &info);
+	}
+}
+
+void cli_report_event(const struct cli_options *o, const struct enn_taps_event *event)
+{
+	const char *name = NULL;
+	json_t *j = NULL;
+
+	switch (event->type) {
+	case ENN_TAPS_EARLY_DATA:
+		name = event->u.early_data.accepted ? "early data accepted" : "early data rejected";
+		j = json_pack("{s:s,s:b}", "event", "early_data", "accepted",
+			      event->u.early_data.accepted);
+		break;
+	case ENN_TAPS_KEYS_UPDATED:
+		name = event->u.keys.direction == ENN_DIRECTION_SEND ? "sending keys renewed"
+								     : "receiving keys renewed";
+		j = json_pack("{s:s,s:s,s:I}", "event", "keys_updated", "direction",
+			      event->u.keys.direction == ENN_DIRECTION_SEND ? "send" : "receive",
+			      "generation", (json_int_t)event->u.keys.generation);
+		break;
+	case ENN_TAPS_SESSION_STORED:
+		name = "session stored";
+		j = json_pack("{s:s}", "event", "session_stored");
+		break;
+	default:
+		return;
+	}
+	if (o->json) {
+		print_json(j);
+		return;
+	}
+	json_decref(j);
+	if (o->verbose > 0) {
+		fprintf(stderr, "%s\n", name);
+	}
+}
+
+void cli_report_listening(const struct cli_options *o, struct enn_listener l)
+{
+	struct enn_address address;
+	char text[ENN_ADDRESS_TEXT_MAX];
+
+	for (size_t i = 0; enn_listener_local_address(l, i, &address) == ENN_OK; i++) {
+		char url[ENN_ADDRESS_TEXT_MAX + 16];
+		(void)snprintf(url, sizeof(url), "%s://%s", o->protocol->scheme,
+			       enn_address_string(&address, text, sizeof(text)));
+		if (o->json) {
+			print_json(json_pack("{s:s,s:s,s:i}", "event", "listening", "url", url, "port",
+					     (int)address.port));
+		} else if (!o->quiet) {
+			fprintf(stderr, "listening on %s\n", url);
+		}
+	}
+}
+
+void cli_report_end(const struct cli_options *o, struct enn_connection c)
+{
+	struct enn_connection_info info;
+
+	if ((!o->json && o->verbose == 0) || enn_connection_info(c, &info) != ENN_OK) {
+		return;
+	}
+	if (o->json) {
+		print_json(json_pack("{s:s,s:I,s:I}", "event", "closed", "bytes_sent",
+				     (json_int_t)info.bytes_sent, "bytes_received",
+				     (json_int_t)info.bytes_received));
+	} else {
+		fprintf(stderr, "closed     %llu bytes sent, %llu received\n",
+			(unsigned long long)info.bytes_sent,
+			(unsigned long long)info.bytes_received);
+	}
+}
+
+/* ---- progress --------------------------------------------------------------------------------- */
+
+static const char *human(double n, char *buf, size_t cap)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	size_t u = 0;
+
+	for (; n >= 1024 && u + 1 < sizeof(units) / sizeof(units[0]); u++) {
+		n /= 1024;
+	}
+	(void)snprintf(buf, cap, u == 0 ? "%.0f %s" : "%.1f %s", n, units[u]);
+	return buf;
+}
+
+static bool progress_shown(bool set)
+{
+	static bool shown; /* the command is one process with one terminal */
+	bool before = shown;
+
+	shown = set;
+	return before;
+}
+
+void cli_progress(const struct cli_options *o, uint64_t sent, uint64_t received, double seconds)
+{
+	char a[32];
+	char b[32];
+	char c[32];
+
+	if (o->quiet || o->json || seconds < 1 || isatty(STDERR_FILENO) != 1) {
+		return;
+	}
+	(void)progress_shown(true);
+	fprintf(stderr, "\r%s sent, %s received, %s/s, %.0f s \033[K", human((double)sent, a, sizeof(a)),
+		human((double)received, b, sizeof(b)),
+		human((double)(sent + received) / seconds, c, sizeof(c)), seconds);
+	(void)fflush(stderr);
+}
+
+void cli_progress_end(void)
+{
+	if (progress_shown(false)) {
+		fputc('\n', stderr);
+	}
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From options to security parameters and transport properties.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static bool bad(const char *what, const struct enn_error *error)
+{
+	cli_error("%s: %s", what, error->text);
+	return false;
+}
+
+static bool add_credentials(const struct cli_options *o, struct enn_security *s)
+{
+	for (size_t i = 0; i < o->cert_count; i++) {
+		struct enn_credential *credential = NULL;
+		struct enn_error error;
+		if (enn_credential_x509_file(o->cert[i], o->key[i], &credential, &error) != ENN_OK) {
+			return bad(o->cert[i], &error);
+		}
+		enum enn_status status = enn_security_add_credential(s, credential);
+		enn_credential_free(credential);
+		if (status != ENN_OK) {
+			cli_error("%s: %s", o->cert[i], enn_status_name(status));
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool add_psk(const struct cli_options *o, struct enn_security *s)
+{
+	uint8_t key[128];
+	size_t len = 0;
+	size_t text_len = 0;
+	bool good = true;
+
+	if (o->psk_file == NULL) {
+		return true;
+	}
+	uint8_t *text = cli_read_file(o->psk_file, &text_len);
+	if (text == NULL) {
+		return false;
+	}
+	while (text_len > 0 && isspace(text[text_len - 1])) {
+		text_len--;
+	}
+	good = text_len % 2 == 0 && text_len / 2 <= sizeof(key);
+	for (size_t i = 0; good && i < text_len; i += 2) {
+		char pair[3] = {(char)text[i], (char)text[i + 1], '\0'};
+		good = isxdigit(text[i]) && isxdigit(text[i + 1]);
+		key[len++] = (uint8_t)strtoul(pair, NULL, 16);
+	}
+	explicit_bzero(text, text_len);
+	free(text);
+	struct enn_credential *credential = NULL;
+	enum enn_status status = ENN_E_PARSE;
+	if (good) {
+		status = enn_credential_psk((const uint8_t *)o->psk_identity,
+					    strlen(o->psk_identity), key, len, ENN_PSK_SHA256,
+					    &credential);
+	}
+	explicit_bzero(key, sizeof(key));
+	if (status == ENN_OK) {
+		status = enn_security_add_credential(s, credential);
+	}
+	enn_credential_free(credential);
+	if (status != ENN_OK) {
+		cli_error("%s: a pre-shared key is 16 to 128 bytes in hexadecimal", o->psk_file);
+	}
+	return status == ENN_OK;
+}
+
+static bool add_alpn(const struct cli_options *o, struct enn_security *s)
+{
+	const char *p = o->alpn;
+
+	while (p != NULL) {
+		size_t len = strcspn(p, ",");
+		if (enn_security_add_alpn(s, (const uint8_t *)p, len) != ENN_OK) {
+			cli_error("--alpn: '%.*s' is not an application protocol", (int)len, p);
+			return false;
+		}
+		p = p[len] == ',' ? p + len + 1 : NULL;
+	}
+	return true;
+}
+
+static bool add_trust(const struct cli_options *o, struct enn_security *s)
+{
+	struct enn_error error;
+
+	for (size_t i = 0; i < o->ca_count; i++) {
+		if (enn_security_trust_file(s, o->ca[i], &error) != ENN_OK) {
+			return bad(o->ca[i], &error);
+		}
+	}
+	for (size_t i = 0; i < o->crl_count; i++) {
+		if (enn_security_crl_file(s, o->crl[i], &error) != ENN_OK) {
+			return bad(o->crl[i], &error);
+		}
+	}
+	return true;
+}
+
+static bool set_flag(struct enn_security *s, enum enn_security_parameter id, bool value)
+{
+	if (enn_security_set_bool(s, id, value) == ENN_OK) {
+		return true;
+	}
+	cli_error("%s cannot be set", enn_security_parameter_name(id));
+	return false;
+}
+
+static bool add_flags(const struct cli_options *o, struct enn_security *s)
+{
+	bool good = true;
+
+	if (o->insecure) {
+		fputs("ennead: WARNING: --insecure: anybody can be the peer\n", stderr);
+		good = set_flag(s, ENN_SECURITY_VERIFY_PEER, false);
+	}
+	/* with a PSK and nothing else to trust, the key is the identity */
+	good = good && (!o->request_client || set_flag(s, ENN_SECURITY_REQUEST_CLIENT, true));
+	good = good && (!o->require_client || set_flag(s, ENN_SECURITY_REQUIRE_CLIENT, true));
+	good = good && (!o->no_resume || set_flag(s, ENN_SECURITY_RESUME, false));
+	good = good && set_flag(s, ENN_SECURITY_KEEP_PEER_CHAIN, true);
+	if (o->accept_early || o->early_data_file != NULL) {
+		good = good && set_flag(s, ENN_SECURITY_EARLY_DATA, true);
+	}
+	return good;
+}
+
+/* Splits a setting; the name in `name`. */
+static const char *split(const char *setting, char *name, size_t cap)
+{
+	size_t len = strcspn(setting, "=");
+
+	len = len < cap ? len : cap - 1;
+	memcpy(name, setting, len);
+	name[len] = '\0';
+	return setting + len + 1;
+}
+
+static bool is_security_name(const char *name)
+{
+	struct enn_security *probe = enn_security_new();
+	struct enn_error error;
+	/* an unknown name is told apart from a wrong value by the status */
+	bool known = probe != NULL &&
+		     enn_security_parse(probe, name, "", &error) != ENN_E_NOT_FOUND;
+
+	enn_security_free(probe);
+	return known;
+}
+
+static bool add_settings(const struct cli_options *o, struct enn_security *s)
+{
+	for (size_t i = 0; i < o->setting_count; i++) {
+		char name[64];
+		struct enn_error error;
+		const char *value = split(o->setting[i], name, sizeof(name));
+		if (!is_security_name(name)) {
+			if (enn_property_find(name) == ENN_PROPERTY_COUNT) {
+				cli_ignore(enn_security_parse(s, name, value, &error));
+				return bad("-o", &error);
+			}
+			continue;
+		}
+		if (enn_security_parse(s, name, value, &error) != ENN_OK) {
+			return bad("-o", &error);
+		}
+	}
+	return true;
+}
+
+bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection *pre)
+{
+	for (size_t i = 0; i < o->setting_count; i++) {
+		char name[64];
+		struct enn_error error;
+		const char *value = split(o->setting[i], name, sizeof(name));
+		if (!is_security_name(name) &&
+		    enn_preconnection_parse(pre, name, value, &error) != ENN_OK) {
+			return bad("-o", &error);
+		}
+	}
+	return true;
+}
+
+struct enn_security *cli_security(const struct cli_options *o)
+{
+	struct enn_security *s = enn_security_new();
+
+	if (s == NULL) {
+		cli_error("out of memory");
+		return NULL;
+	}
+	bool good = add_flags(o, s) && add_trust(o, s) && add_credentials(o, s) && add_psk(o, s) &&
+		    add_alpn(o, s) && add_settings(o, s);
+	if (good && o->timeout > 0) {
+		good = enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT,
+					    (uint64_t)(o->timeout * 1000)) == ENN_OK;
+	}
+	if (!good) {
+		enn_security_free(s);
+		return NULL;
+	}
+	return s;
+}
