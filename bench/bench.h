@@ -34,8 +34,8 @@ struct bench_contender {
 };
 
 struct bench_options {
-	unsigned turns;      /* of each contender */
-	double turn_seconds; /* of one */
+	unsigned turns;	      /* of each contender */
+	double turn_seconds;  /* of one */
 	const char *only[16]; /* prefixes of row names; none: all */
 	size_t only_count;
 	const char *json;
@@ -92,7 +92,7 @@ void bench_print_bars(const struct bench_bar *bars, size_t count);
  * bench_heap_count; blocks are charged to the account that is selected when they come and go. */
 struct bench_heap {
 	uint64_t calls; /* malloc, calloc, realloc and the aligned ones */
-	int64_t bytes;  /* live: what malloc really handed out, with its own header */
+	int64_t bytes;	/* live: what malloc really handed out, with its own header */
 };
 void bench_heap_count(struct bench_heap *account); /* NULL: off */
 

@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-#define HEADER 8 /* glibc's, in front of each block */
+#define HEADER	8				       /* glibc's, in front of each block */
 #define FOR_ALL __attribute__((visibility("default"))) /* or the shared libraries keep glibc's */
 
 /* glibc's own entry points. */

@@ -10,8 +10,8 @@
 
 #include "bench.h"
 
-#define TLS_NAME "server.bench.example"
-#define TLS_MESSAGE 16384u /* bytes of one message in the bulk rows */
+#define TLS_NAME	"server.bench.example"
+#define TLS_MESSAGE	16384u /* bytes of one message in the bulk rows */
 #define TLS_RECORD_ROOM 16640u
 
 /* ---- certificates (tls_pki.c): a P-256 root, a server's and a client's P-256 leaf under it ------- */
@@ -78,10 +78,11 @@ void libssl_idle(struct libssl *l, double *client, double *server);
 struct limit;
 struct limit *limit_new(const struct tls_setup *setup);
 void limit_free(struct limit *l);
-void limit_full(void *ctx, size_t n);	 /* 2 keygen, 2 derive, 1 sign, 2 verify */
-void limit_resumed(void *ctx, size_t n); /* 2 keygen, 2 derive */
-void limit_mutual(void *ctx, size_t n);	 /* 2 keygen, 2 derive, 2 sign, 4 verify */
-void limit_bulk(void *ctx, size_t n);	 /* the records of one message, sealed and opened */
+void limit_full(void *ctx, size_t n);	     /* 2 keygen, 2 derive, 1 sign, 2 verify */
+void limit_known_chain(void *ctx, size_t n); /* 2 keygen, 2 derive, 1 sign, 1 verify */
+void limit_resumed(void *ctx, size_t n);     /* 2 keygen, 2 derive */
+void limit_mutual(void *ctx, size_t n);	     /* 2 keygen, 2 derive, 2 sign, 4 verify */
+void limit_bulk(void *ctx, size_t n);	     /* the records of one message, sealed and opened */
 void limit_bulk_single(void *ctx, size_t n);
 const char *limit_aead_name(const struct limit *l);
 /* Bytes that no connection can do without: two keyed AEADs, secrets, IVs, counters. */

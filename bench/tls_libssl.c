@@ -14,7 +14,7 @@
 
 #include "tls.h"
 
-#define LANE_ROOM 65536
+#define LANE_ROOM	 65536
 #define IDLE_CONNECTIONS 64
 
 /* One direction of the wire. */

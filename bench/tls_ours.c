@@ -13,7 +13,7 @@
 #include "features/security.h"
 #include "tls.h"
 
-#define FLIGHT_ROOM (TLS_MESSAGE / 1024 * 1046 + TLS_RECORD_ROOM) /* a message in 1 KiB records */
+#define FLIGHT_ROOM	 (TLS_MESSAGE / 1024 * 1046 + TLS_RECORD_ROOM) /* a message in 1 KiB records */
 #define IDLE_CONNECTIONS 64
 
 struct end {

@@ -51,9 +51,9 @@ static void begin(struct tls_identity *id, const char *name, long serial, X509 *
 		   X509_gmtime_adj(X509_getm_notAfter(id->cert), 30 * 86400) != NULL &&
 		   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
 					      (const unsigned char *)name, -1, -1, 0) == 1 &&
-		   X509_set_issuer_name(id->cert, issuer == NULL
-							  ? subject
-							  : X509_get_subject_name(issuer)) == 1 &&
+		   X509_set_issuer_name(id->cert,
+					issuer == NULL ? subject : X509_get_subject_name(issuer)) ==
+			   1 &&
 		   X509_set_pubkey(id->cert, id->key) == 1);
 }
 

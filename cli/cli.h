@@ -15,11 +15,11 @@
 /* Part of the interface: ennead(1). */
 enum cli_exit {
 	CLI_OK = 0,
-	CLI_USAGE = 1,      /* wrong arguments, unreadable credentials */
-	CLI_CONNECT = 2,    /* no address, no transport connection, cannot listen */
-	CLI_HANDSHAKE = 3,  /* the peer was refused, or refused us */
-	CLI_LOST = 4,       /* broken or cut off after the handshake */
-	CLI_LOCAL = 5,      /* reading, writing or starting a program here failed */
+	CLI_USAGE = 1,	   /* wrong arguments, unreadable credentials */
+	CLI_CONNECT = 2,   /* no address, no transport connection, cannot listen */
+	CLI_HANDSHAKE = 3, /* the peer was refused, or refused us */
+	CLI_LOST = 4,	   /* broken or cut off after the handshake */
+	CLI_LOCAL = 5,	   /* reading, writing or starting a program here failed */
 	CLI_INTERRUPTED = 130,
 };
 
@@ -79,8 +79,8 @@ struct cli_options {
 	size_t setting_count;
 	uint64_t send_bytes;
 	uint64_t connections; /* listen: serve this many, 0: no end */
-	double timeout;       /* seconds, 0: the property's default */
-	int family;           /* 0, 4, 6 */
+	double timeout;	      /* seconds, 0: the property's default */
+	int family;	      /* 0, 4, 6 */
 	int verbose;
 	bool insecure;
 	bool json;

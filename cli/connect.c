@@ -157,7 +157,8 @@ static int start(struct pump_loop *loop, struct enn_preconnection *pre)
 		if (early == NULL) {
 			return CLI_LOCAL;
 		}
-		status = enn_preconnection_initiate_with_send(pre, early, len, &message, &c, &error);
+		status =
+			enn_preconnection_initiate_with_send(pre, early, len, &message, &c, &error);
 		free(early);
 	} else {
 		status = enn_preconnection_initiate(pre, &c, &error);

@@ -10,7 +10,9 @@
 
 static char letter(enum enn_support support)
 {
-	return support == ENN_SUPPORT_MANDATORY ? 'M' : support == ENN_SUPPORT_SUPPORTED ? 'S' : 'U';
+	return support == ENN_SUPPORT_MANDATORY	  ? 'M'
+	       : support == ENN_SUPPORT_SUPPORTED ? 'S'
+						  : 'U';
 }
 
 static bool is_built(const struct enn_protocol *p)
@@ -36,10 +38,9 @@ static int print_json(void)
 					    json_pack("{s:s,s:b}", "survey", text, "built",
 						      enn_protocol_built(p, (enum enn_feature)f)));
 		}
-		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:s,s:b,s:o}", "name", p->name, "scheme",
-						p->scheme, "spec", p->spec, "built", is_built(p),
-						"features", features));
+		json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:b,s:o}", "name", p->name,
+						      "scheme", p->scheme, "spec", p->spec, "built",
+						      is_built(p), "features", features));
 	}
 	json_dumpf(list, stdout, JSON_INDENT(2));
 	putchar('\n');
@@ -90,8 +91,9 @@ static int print_table(void)
 
 int cli_features(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	bool json = false;
 	int c;
 

@@ -21,7 +21,8 @@ void cli_keygen_help(FILE *out)
 	      "  --ca              an authority: self-signed, or signed by --issuer\n"
 	      "  --issuer PREFIX   sign with the authority in PREFIX.pem and PREFIX.key\n"
 	      "  --name NAME       the subject's common name\n"
-	      "  --host HOST       a host name or address that the certificate is for; again for more\n"
+	      "  --host HOST       a host name or address that the certificate is for; again for "
+	      "more\n"
 	      "  --client          only for clients\n"
 	      "  --server          only for servers\n"
 	      "  --days N          valid for N days (365); negative: ended already, for tests\n"
@@ -96,8 +97,8 @@ static bool write_certificate(const struct keygen *k, X509 *x, X509 *issuer)
 		return false;
 	}
 	bool good = PEM_write_X509(file, x) == 1;
-	bool root = issuer == NULL || X509_NAME_cmp(X509_get_subject_name(issuer),
-						    X509_get_issuer_name(issuer)) == 0;
+	bool root = issuer == NULL ||
+		    X509_NAME_cmp(X509_get_subject_name(issuer), X509_get_issuer_name(issuer)) == 0;
 	return finish(file, good && (root || PEM_write_X509(file, issuer) == 1));
 }
 
@@ -182,7 +183,22 @@ static bool make_crl(const struct keygen *k, X509 *issuer, EVP_PKEY *issuer_key)
 
 /* ---- arguments ---------------------------------------------------------------------------------- */
 
-enum { OUT = 256, TYPE, CA, ISSUER, NAME, HOST, CLIENT, SERVER, DAYS, CSR, SIGN, CRL, REVOKE, FORCE };
+enum {
+	OUT = 256,
+	TYPE,
+	CA,
+	ISSUER,
+	NAME,
+	HOST,
+	CLIENT,
+	SERVER,
+	DAYS,
+	CSR,
+	SIGN,
+	CRL,
+	REVOKE,
+	FORCE
+};
 
 static const struct option options[] = {
 	{"out", required_argument, NULL, OUT},
@@ -228,21 +244,47 @@ static bool append(const char **list, size_t *count)
 static bool take(struct keygen *k, int c)
 {
 	switch (c) {
-	case OUT: k->out = optarg; return true;
-	case TYPE: k->type = optarg; return true;
-	case CA: k->ca = true; return true;
-	case ISSUER: k->issuer = optarg; return true;
-	case NAME: k->name = optarg; return true;
-	case HOST: return append(k->host, &k->host_count);
-	case CLIENT: k->client = true; return true;
-	case SERVER: k->server = true; return true;
-	case DAYS: return take_days(k);
-	case CSR: k->csr = true; return true;
-	case SIGN: k->sign = optarg; return true;
-	case CRL: k->crl = true; return true;
-	case REVOKE: return append(k->revoke, &k->revoke_count);
-	case FORCE: k->force = true; return true;
-	default: return false;
+	case OUT:
+		k->out = optarg;
+		return true;
+	case TYPE:
+		k->type = optarg;
+		return true;
+	case CA:
+		k->ca = true;
+		return true;
+	case ISSUER:
+		k->issuer = optarg;
+		return true;
+	case NAME:
+		k->name = optarg;
+		return true;
+	case HOST:
+		return append(k->host, &k->host_count);
+	case CLIENT:
+		k->client = true;
+		return true;
+	case SERVER:
+		k->server = true;
+		return true;
+	case DAYS:
+		return take_days(k);
+	case CSR:
+		k->csr = true;
+		return true;
+	case SIGN:
+		k->sign = optarg;
+		return true;
+	case CRL:
+		k->crl = true;
+		return true;
+	case REVOKE:
+		return append(k->revoke, &k->revoke_count);
+	case FORCE:
+		k->force = true;
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -276,8 +318,8 @@ static bool make(const struct keygen *k)
 	bool good = k->issuer == NULL || read_issuer(k, &issuer, &issuer_key);
 
 	if (good) {
-		good = k->csr    ? make_request(k)
-		       : k->crl  ? make_crl(k, issuer, issuer_key)
+		good = k->csr	 ? make_request(k)
+		       : k->crl	 ? make_crl(k, issuer, issuer_key)
 		       : k->sign ? sign_request(k, issuer, issuer_key)
 				 : make_certificate(k, issuer, issuer_key);
 	}

@@ -35,9 +35,11 @@ EVP_PKEY *keygen_key(const char *type)
 	} else if (strcmp(type, "rsa3072") == 0) {
 		key = EVP_RSA_gen(3072);
 	} else {
-		static const char *const types[] = {"p256", "p384", "ed25519", "rsa2048", "rsa3072"};
+		static const char *const types[] = {"p256", "p384", "ed25519", "rsa2048",
+						    "rsa3072"};
 		const char *near = cli_nearest(type, types, 5);
-		cli_error("keygen: there is no key type '%s'%s%s (p256, p384, ed25519, rsa2048, rsa3072)",
+		cli_error("keygen: there is no key type '%s'%s%s (p256, p384, ed25519, rsa2048, "
+			  "rsa3072)",
 			  type, near ? "; the nearest is " : "", near ? near : "");
 		return NULL;
 	}
@@ -113,7 +115,7 @@ static bool add_extensions(const struct keygen *k, X509 *x, X509 *issuer)
 		    add_extension(x, &ctx, NID_authority_key_identifier, "keyid:always");
 	if (good && !k->ca) {
 		good = add_extension(x, &ctx, NID_ext_key_usage,
-				     both        ? "serverAuth,clientAuth"
+				     both	 ? "serverAuth,clientAuth"
 				     : k->client ? "clientAuth"
 						 : "serverAuth");
 	}
@@ -129,9 +131,8 @@ static X509_NAME *common_name(const struct keygen *k)
 	X509_NAME *name = X509_NAME_new();
 	const char *cn = k->name ? k->name : k->host_count > 0 ? k->host[0] : "ennead";
 
-	if (name != NULL &&
-	    X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-				       (const unsigned char *)cn, -1, -1, 0) != 1) {
+	if (name != NULL && X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
+						       (const unsigned char *)cn, -1, -1, 0) != 1) {
 		X509_NAME_free(name);
 		return NULL;
 	}
@@ -146,7 +147,8 @@ static X509 *begin_certificate(const struct keygen *k, EVP_PKEY *key, const X509
 	const X509_NAME *from = issuer ? X509_get_subject_name(issuer) : subject;
 
 	if (x == NULL || X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) ||
-	    X509_gmtime_adj(X509_getm_notBefore(x), k->days < 0 ? k->days * 86400L : -300) == NULL ||
+	    X509_gmtime_adj(X509_getm_notBefore(x), k->days < 0 ? k->days * 86400L : -300) ==
+		    NULL ||
 	    X509_gmtime_adj(X509_getm_notAfter(x), k->days < 0 ? -60 : k->days * 86400L) == NULL ||
 	    X509_set_subject_name(x, subject) != 1 || X509_set_issuer_name(x, from) != 1 ||
 	    X509_set_pubkey(x, key) != 1) {
@@ -183,10 +185,10 @@ X509_REQ *keygen_request(const struct keygen *k, EVP_PKEY *key)
 		    X509_REQ_set_pubkey(request, key) == 1;
 
 	if (good && k->host_count > 0) {
-		X509_EXTENSION *e = alternative_names(k, names, sizeof(names))
-					    ? X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
-								  names)
-					    : NULL;
+		X509_EXTENSION *e =
+			alternative_names(k, names, sizeof(names))
+				? X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names)
+				: NULL;
 		good = e != NULL && X509v3_add_ext(&list, e, -1) != NULL &&
 		       X509_REQ_add_extensions(request, list) == 1;
 		X509_EXTENSION_free(e);

@@ -66,8 +66,8 @@ static void ended(struct pump_loop *loop, const struct enn_taps_event *e, struct
 		loop->status = p->status;
 	} else {
 		cli_report_error(loop->o, "connection lost", &e->u.error);
-		loop->status = loop->o->connections == 1 ? cli_exit_for(&e->u.error, true)
-							 : loop->status;
+		loop->status =
+			loop->o->connections == 1 ? cli_exit_for(&e->u.error, true) : loop->status;
 	}
 	state->ended++;
 }

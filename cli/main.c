@@ -16,8 +16,8 @@ static void no_options(FILE *out)
 }
 
 const struct cli_command cli_commands[] = {
-	{"connect", "URL [OPTION]…", "connect and join the connection to stdin and stdout", cli_connect,
-	 cli_connect_help},
+	{"connect", "URL [OPTION]…", "connect and join the connection to stdin and stdout",
+	 cli_connect, cli_connect_help},
 	{"listen", "URL [OPTION]…", "accept connections", cli_listen, cli_listen_help},
 	{"keygen", "[OPTION]…", "make keys, certificates and revocation lists", cli_keygen,
 	 cli_keygen_help},

@@ -10,11 +10,37 @@
 #include "cli.h"
 
 enum option_id {
-	OPT_NAME = 256, OPT_CA, OPT_CRL, OPT_CERT, OPT_KEY, OPT_INSECURE, OPT_PSK_IDENTITY,
-	OPT_PSK_FILE, OPT_ALPN, OPT_CIPHERS, OPT_GROUPS, OPT_SIGALGS, OPT_SESSION_FILE,
-	OPT_EARLY_DATA_FILE, OPT_UPDATE_KEYS, OPT_KEYLOG, OPT_EXEC, OPT_TIMEOUT, OPT_JSON, OPT_QUIET,
-	OPT_CLIENT_CA, OPT_REQUEST_CLIENT, OPT_REQUIRE_CLIENT, OPT_ACCEPT_EARLY, OPT_TICKETS,
-	OPT_KEEP, OPT_CONNECTIONS, OPT_ECHO, OPT_DISCARD, OPT_SEND_BYTES, OPT_NO_RESUME,
+	OPT_NAME = 256,
+	OPT_CA,
+	OPT_CRL,
+	OPT_CERT,
+	OPT_KEY,
+	OPT_INSECURE,
+	OPT_PSK_IDENTITY,
+	OPT_PSK_FILE,
+	OPT_ALPN,
+	OPT_CIPHERS,
+	OPT_GROUPS,
+	OPT_SIGALGS,
+	OPT_SESSION_FILE,
+	OPT_EARLY_DATA_FILE,
+	OPT_UPDATE_KEYS,
+	OPT_KEYLOG,
+	OPT_EXEC,
+	OPT_TIMEOUT,
+	OPT_JSON,
+	OPT_QUIET,
+	OPT_CLIENT_CA,
+	OPT_REQUEST_CLIENT,
+	OPT_REQUIRE_CLIENT,
+	OPT_ACCEPT_EARLY,
+	OPT_TICKETS,
+	OPT_KEEP,
+	OPT_CONNECTIONS,
+	OPT_ECHO,
+	OPT_DISCARD,
+	OPT_SEND_BYTES,
+	OPT_NO_RESUME,
 };
 
 static const struct row {
@@ -31,7 +57,8 @@ static const struct row {
 	{"crl", "FILE", OPT_CRL, CLI_FOR_BOTH, "revocation lists (PEM)"},
 	{"name", "NAME", OPT_NAME, CLI_FOR_CONNECT, "the name that the server must prove, and SNI"},
 	{"insecure", NULL, OPT_INSECURE, CLI_FOR_CONNECT, "accept any server: no security at all"},
-	{"request-client", NULL, OPT_REQUEST_CLIENT, CLI_FOR_LISTEN, "ask for a client certificate"},
+	{"request-client", NULL, OPT_REQUEST_CLIENT, CLI_FOR_LISTEN,
+	 "ask for a client certificate"},
 	{"require-client", NULL, OPT_REQUIRE_CLIENT, CLI_FOR_LISTEN, "refuse clients without one"},
 	{"psk-identity", "TEXT", OPT_PSK_IDENTITY, CLI_FOR_BOTH, "identity of a pre-shared key"},
 	{"psk-file", "FILE", OPT_PSK_FILE, CLI_FOR_BOTH, "the pre-shared key, in hexadecimal"},
@@ -39,19 +66,26 @@ static const struct row {
 	{"ciphers", "A:B", OPT_CIPHERS, CLI_FOR_BOTH, "cipher suites, best first"},
 	{"groups", "A:B", OPT_GROUPS, CLI_FOR_BOTH, "key exchange groups, best first"},
 	{"sigalgs", "A:B", OPT_SIGALGS, CLI_FOR_BOTH, "signature algorithms, best first"},
-	{"session-file", "FILE", OPT_SESSION_FILE, CLI_FOR_CONNECT, "keep a session here and resume it"},
-	{"early-data", "FILE", OPT_EARLY_DATA_FILE, CLI_FOR_CONNECT, "send this first, at once if a session allows"},
-	{"accept-early-data", NULL, OPT_ACCEPT_EARLY, CLI_FOR_LISTEN, "accept early data; it may be replayed"},
+	{"session-file", "FILE", OPT_SESSION_FILE, CLI_FOR_CONNECT,
+	 "keep a session here and resume it"},
+	{"early-data", "FILE", OPT_EARLY_DATA_FILE, CLI_FOR_CONNECT,
+	 "send this first, at once if a session allows"},
+	{"accept-early-data", NULL, OPT_ACCEPT_EARLY, CLI_FOR_LISTEN,
+	 "accept early data; it may be replayed"},
 	{"no-resume", NULL, OPT_NO_RESUME, CLI_FOR_BOTH, "neither offer nor accept resumption"},
 	{"tickets", "N", OPT_TICKETS, CLI_FOR_LISTEN, "session tickets after a full handshake"},
-	{"update-keys", NULL, OPT_UPDATE_KEYS, CLI_FOR_BOTH, "renew the keys of both directions once connected"},
-	{"exec", "COMMAND", OPT_EXEC, CLI_FOR_BOTH, "join the connection to a shell command instead"},
+	{"update-keys", NULL, OPT_UPDATE_KEYS, CLI_FOR_BOTH,
+	 "renew the keys of both directions once connected"},
+	{"exec", "COMMAND", OPT_EXEC, CLI_FOR_BOTH,
+	 "join the connection to a shell command instead"},
 	{"echo", NULL, OPT_ECHO, CLI_FOR_BOTH, "send back what comes"},
 	{"discard", NULL, OPT_DISCARD, CLI_FOR_BOTH, "throw away what comes"},
-	{"send-bytes", "N", OPT_SEND_BYTES, CLI_FOR_BOTH, "send N zero bytes instead of stdin (suffixes K, M, G)"},
+	{"send-bytes", "N", OPT_SEND_BYTES, CLI_FOR_BOTH,
+	 "send N zero bytes instead of stdin (suffixes K, M, G)"},
 	{"keep", NULL, OPT_KEEP, CLI_FOR_LISTEN, "serve connections until interrupted"},
 	{"connections", "N", OPT_CONNECTIONS, CLI_FOR_LISTEN, "serve N connections (1)"},
-	{"keylog", "FILE", OPT_KEYLOG, CLI_FOR_BOTH, "append secrets for Wireshark; also $SSLKEYLOGFILE"},
+	{"keylog", "FILE", OPT_KEYLOG, CLI_FOR_BOTH,
+	 "append secrets for Wireshark; also $SSLKEYLOGFILE"},
 	{"timeout", "SECONDS", OPT_TIMEOUT, CLI_FOR_BOTH, "give up a handshake after this long"},
 	{"ipv4", NULL, '4', CLI_FOR_CONNECT, "only IPv4"},
 	{"ipv6", NULL, '6', CLI_FOR_CONNECT, "only IPv6"},
@@ -75,7 +109,8 @@ void cli_options_help(FILE *out, enum cli_for which)
 			(void)snprintf(shorthand, sizeof(shorthand), "-%c, ", rows[i].id);
 		}
 		(void)snprintf(left, sizeof(left), "%s--%s%s%s", shorthand, rows[i].name,
-			       rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
+			       rows[i].argument ? " " : "",
+			       rows[i].argument ? rows[i].argument : "");
 		fprintf(out, "  %-28s %s\n", left, rows[i].doc);
 	}
 }
@@ -244,54 +279,112 @@ static bool take_timeout(struct cli_options *o, const char *value)
 static bool take_flag(struct cli_options *o, int id)
 {
 	switch (id) {
-	case OPT_INSECURE: o->insecure = true; return true;
-	case OPT_REQUEST_CLIENT: o->request_client = true; return true;
-	case OPT_REQUIRE_CLIENT: o->require_client = true; return true;
-	case OPT_ACCEPT_EARLY: o->accept_early = true; return true;
-	case OPT_NO_RESUME: o->no_resume = true; return true;
-	case OPT_UPDATE_KEYS: o->update_keys = true; return true;
-	case OPT_ECHO: o->echo = true; return true;
-	case OPT_DISCARD: o->discard = true; return true;
-	case OPT_KEEP: o->connections = 0; return true;
-	case OPT_JSON: o->json = true; return true;
-	case OPT_QUIET: o->quiet = true; return true;
-	case 'v': o->verbose++; return true;
-	case '4': o->family = 4; return true;
-	case '6': o->family = 6; return true;
-	default: return false;
+	case OPT_INSECURE:
+		o->insecure = true;
+		return true;
+	case OPT_REQUEST_CLIENT:
+		o->request_client = true;
+		return true;
+	case OPT_REQUIRE_CLIENT:
+		o->require_client = true;
+		return true;
+	case OPT_ACCEPT_EARLY:
+		o->accept_early = true;
+		return true;
+	case OPT_NO_RESUME:
+		o->no_resume = true;
+		return true;
+	case OPT_UPDATE_KEYS:
+		o->update_keys = true;
+		return true;
+	case OPT_ECHO:
+		o->echo = true;
+		return true;
+	case OPT_DISCARD:
+		o->discard = true;
+		return true;
+	case OPT_KEEP:
+		o->connections = 0;
+		return true;
+	case OPT_JSON:
+		o->json = true;
+		return true;
+	case OPT_QUIET:
+		o->quiet = true;
+		return true;
+	case 'v':
+		o->verbose++;
+		return true;
+	case '4':
+		o->family = 4;
+		return true;
+	case '6':
+		o->family = 6;
+		return true;
+	default:
+		return false;
 	}
 }
 
 static bool take_value(struct cli_options *o, int id, const char *value)
 {
 	switch (id) {
-	case OPT_CERT: return add(o->cert, &o->cert_count, 8, value, "--cert");
-	case OPT_KEY: return add(o->key, &o->key_count, 8, value, "--key");
+	case OPT_CERT:
+		return add(o->cert, &o->cert_count, 8, value, "--cert");
+	case OPT_KEY:
+		return add(o->key, &o->key_count, 8, value, "--key");
 	case OPT_CA:
-	case OPT_CLIENT_CA: return add(o->ca, &o->ca_count, 8, value, "--ca");
-	case OPT_CRL: return add(o->crl, &o->crl_count, 8, value, "--crl");
-	case OPT_NAME: o->name = value; return true;
-	case OPT_PSK_IDENTITY: o->psk_identity = value; return true;
-	case OPT_PSK_FILE: o->psk_file = value; return true;
-	case OPT_ALPN: o->alpn = value; return true;
-	case OPT_CIPHERS: return add_setting(o, "ciphersuite", value);
-	case OPT_GROUPS: return add_setting(o, "supportedGroup", value);
-	case OPT_SIGALGS: return add_setting(o, "signatureAlgorithm", value);
-	case OPT_TICKETS: return add_setting(o, "tickets", value);
-	case OPT_SESSION_FILE: o->session_file = value; return true;
-	case OPT_EARLY_DATA_FILE: o->early_data_file = value; return true;
-	case OPT_KEYLOG: o->keylog = value; return true;
-	case OPT_EXEC: o->exec = value; return true;
-	case OPT_TIMEOUT: return take_timeout(o, value);
-	case OPT_CONNECTIONS: return parse_count(value, &o->connections);
-	case OPT_SEND_BYTES: return parse_count(value, &o->send_bytes) && (o->send_bytes > 0 || (cli_error("--send-bytes needs at least 1"), false));
+	case OPT_CLIENT_CA:
+		return add(o->ca, &o->ca_count, 8, value, "--ca");
+	case OPT_CRL:
+		return add(o->crl, &o->crl_count, 8, value, "--crl");
+	case OPT_NAME:
+		o->name = value;
+		return true;
+	case OPT_PSK_IDENTITY:
+		o->psk_identity = value;
+		return true;
+	case OPT_PSK_FILE:
+		o->psk_file = value;
+		return true;
+	case OPT_ALPN:
+		o->alpn = value;
+		return true;
+	case OPT_CIPHERS:
+		return add_setting(o, "ciphersuite", value);
+	case OPT_GROUPS:
+		return add_setting(o, "supportedGroup", value);
+	case OPT_SIGALGS:
+		return add_setting(o, "signatureAlgorithm", value);
+	case OPT_TICKETS:
+		return add_setting(o, "tickets", value);
+	case OPT_SESSION_FILE:
+		o->session_file = value;
+		return true;
+	case OPT_EARLY_DATA_FILE:
+		o->early_data_file = value;
+		return true;
+	case OPT_KEYLOG:
+		o->keylog = value;
+		return true;
+	case OPT_EXEC:
+		o->exec = value;
+		return true;
+	case OPT_TIMEOUT:
+		return take_timeout(o, value);
+	case OPT_CONNECTIONS:
+		return parse_count(value, &o->connections);
+	case OPT_SEND_BYTES:
+		return parse_count(value, &o->send_bytes) &&
+		       (o->send_bytes > 0 || (cli_error("--send-bytes needs at least 1"), false));
 	case 'o':
 		if (strchr(value, '=') == NULL) {
 			cli_error("-o wants NAME=VALUE, not '%s'", value);
 			return false;
 		}
 		return add(o->setting, &o->setting_count, CLI_MAX_SETTINGS, value, "-o");
-	default: return false;
+	default:
+		return false;
 	}
 }
 
@@ -328,9 +421,9 @@ static size_t build_options(struct option *options, char *letters, enum cli_for 
 		if (!(rows[i].which & which)) {
 			continue;
 		}
-		options[count++] = (struct option){rows[i].name,
-						   rows[i].argument ? required_argument : no_argument,
-						   NULL, rows[i].id};
+		options[count++] = (struct option){
+			rows[i].name, rows[i].argument ? required_argument : no_argument, NULL,
+			rows[i].id};
 		if (rows[i].id < 256) {
 			*letters++ = (char)rows[i].id;
 			if (rows[i].argument) {

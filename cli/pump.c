@@ -252,8 +252,8 @@ static void send_zeros(struct pump *p)
 	int i;
 
 	while (p->zeros_left > 0 && !p->over && (i = free_buffer(p)) >= 0) {
-		size_t n = p->zeros_left < PUMP_BUFFER_SIZE ? (size_t)p->zeros_left
-							    : PUMP_BUFFER_SIZE;
+		size_t n =
+			p->zeros_left < PUMP_BUFFER_SIZE ? (size_t)p->zeros_left : PUMP_BUFFER_SIZE;
 		if (!send_buffer(p, i, n)) {
 			return;
 		}
@@ -323,9 +323,8 @@ static void keep_loan(struct pump *p, const struct enn_taps_event *e)
 {
 	size_t at = (p->loan_first + p->loan_count) % (PUMP_RECEIVES + 1);
 
-	p->loan[at] = (struct pump_loan){.data = e->u.received.data,
-					 .len = e->u.received.len,
-					 .loan = e->u.received.loan};
+	p->loan[at] = (struct pump_loan){
+		.data = e->u.received.data, .len = e->u.received.len, .loan = e->u.received.loan};
 	p->loan_count++;
 }
 

@@ -8,9 +8,9 @@
 
 #include "cli.h"
 
-#define PUMP_BUFFERS 8
+#define PUMP_BUFFERS	 8
 #define PUMP_BUFFER_SIZE ((size_t)256 * 1024)
-#define PUMP_RECEIVES 4
+#define PUMP_RECEIVES	 4
 
 enum pump_source { PUMP_FROM_FD, PUMP_FROM_ZEROS, PUMP_FROM_ECHO, PUMP_FROM_NOTHING };
 
@@ -26,9 +26,9 @@ struct pump {
 	struct enn_connection c;
 	struct pump *next;
 	enum pump_source source;
-	int in;           /* PUMP_FROM_FD */
-	int out;          /* -1: discard */
-	int child;        /* pid of --exec, 0 if none */
+	int in;	   /* PUMP_FROM_FD */
+	int out;   /* -1: discard */
+	int child; /* pid of --exec, 0 if none */
 	bool owns_fds;
 	bool stop_on_peer_end; /* an interactive end: the peer's end ends us too */
 	uint64_t zeros_left;
@@ -40,15 +40,15 @@ struct pump {
 	struct pump_loan loan[PUMP_RECEIVES + 1];
 	size_t loan_first;
 	size_t loan_count;
-	size_t receives;  /* open receive requests */
-	size_t sends;     /* not reported yet */
+	size_t receives; /* open receive requests */
+	size_t sends;	 /* not reported yet */
 	bool established;
 	bool in_ended;
 	bool final_sent;
 	bool peer_ended;
 	bool closing;
 	bool over;
-	int status;       /* enum cli_exit */
+	int status; /* enum cli_exit */
 	uint64_t sent;
 	uint64_t received;
 	enn_time started;
@@ -59,7 +59,8 @@ struct pump_loop {
 	struct enn_context *context;
 	struct pump *pumps;
 	/* Events that are not one connection's data. */
-	void (*on_event)(struct pump_loop *loop, const struct enn_taps_event *event, struct pump *p);
+	void (*on_event)(struct pump_loop *loop, const struct enn_taps_event *event,
+			 struct pump *p);
 	bool (*done)(struct pump_loop *loop);
 	void *user;
 	enn_time deadline; /* of the user's */

@@ -32,7 +32,9 @@ static void print_json(json_t *object)
 
 static const char *origin_name(enum enn_origin origin)
 {
-	return origin == ENN_ORIGIN_PEER ? "peer" : origin == ENN_ORIGIN_NETWORK ? "network" : "local";
+	return origin == ENN_ORIGIN_PEER      ? "peer"
+	       : origin == ENN_ORIGIN_NETWORK ? "network"
+					      : "local";
 }
 
 void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error)
@@ -112,13 +114,13 @@ static void ready_json(const struct enn_connection_info *info)
 		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
 		json_array_append_new(chain, json_string(text));
 	}
-	json_t *j = json_pack("{s:s,s:s,s:s,s:s*,s:s*,s:b,s:b,s:b,s:b,s:s,s:o,s:f}", "event", "ready",
-			      "remote", enn_address_string(&info->path.remote, remote, sizeof(remote)),
-			      "version", s->version, "group", s->key_exchange, "signature",
-			      s->signature, "resumed", s->resumed, "psk", s->external_psk, "retry",
-			      s->hello_retry, "authenticated", s->peer_authenticated, "early_data",
-			      early_name(s->early_data), "chain", chain, "milliseconds",
-			      (double)(info->ready - info->started) / 1e6);
+	json_t *j = json_pack(
+		"{s:s,s:s,s:s,s:s*,s:s*,s:b,s:b,s:b,s:b,s:s,s:o,s:f}", "event", "ready", "remote",
+		enn_address_string(&info->path.remote, remote, sizeof(remote)), "version",
+		s->version, "group", s->key_exchange, "signature", s->signature, "resumed",
+		s->resumed, "psk", s->external_psk, "retry", s->hello_retry, "authenticated",
+		s->peer_authenticated, "early_data", early_name(s->early_data), "chain", chain,
+		"milliseconds", (double)(info->ready - info->started) / 1e6);
 	json_object_set_new(j, "cipher", json_string(s->cipher));
 	if (s->alpn_len > 0) {
 		json_object_set_new(j, "alpn", json_stringn((const char *)s->alpn, s->alpn_len));
@@ -142,7 +144,9 @@ static void ready_text(const struct cli_options *o, const struct enn_connection_
 		s->signature ? ", " : "", s->signature ? s->signature : "");
 	fprintf(stderr, "peer       %s%s%s\n",
 		s->peer_authenticated ? "authenticated" : "NOT authenticated",
-		s->resumed ? " (session resumed)" : s->external_psk ? " (pre-shared key)" : "",
+		s->resumed	  ? " (session resumed)"
+		: s->external_psk ? " (pre-shared key)"
+				  : "",
 		s->hello_retry ? ", after a retry" : "");
 	if (s->server_name != NULL) {
 		fprintf(stderr, "name       %s\n", s->server_name);
@@ -222,8 +226,8 @@ void cli_report_listening(const struct cli_options *o, struct enn_listener l)
 		(void)snprintf(url, sizeof(url), "%s://%s", o->protocol->scheme,
 			       enn_address_string(&address, text, sizeof(text)));
 		if (o->json) {
-			print_json(json_pack("{s:s,s:s,s:i}", "event", "listening", "url", url, "port",
-					     (int)address.port));
+			print_json(json_pack("{s:s,s:s,s:i}", "event", "listening", "url", url,
+					     "port", (int)address.port));
 		} else if (!o->quiet) {
 			fprintf(stderr, "listening on %s\n", url);
 		}
@@ -281,8 +285,8 @@ void cli_progress(const struct cli_options *o, uint64_t sent, uint64_t received,
 		return;
 	}
 	(void)progress_shown(true);
-	fprintf(stderr, "\r%s sent, %s received, %s/s, %.0f s \033[K", human((double)sent, a, sizeof(a)),
-		human((double)received, b, sizeof(b)),
+	fprintf(stderr, "\r%s sent, %s received, %s/s, %.0f s \033[K",
+		human((double)sent, a, sizeof(a)), human((double)received, b, sizeof(b)),
 		human((double)(sent + received) / seconds, c, sizeof(c)), seconds);
 	(void)fflush(stderr);
 }

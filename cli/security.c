@@ -19,7 +19,8 @@ static bool add_credentials(const struct cli_options *o, struct enn_security *s)
 	for (size_t i = 0; i < o->cert_count; i++) {
 		struct enn_credential *credential = NULL;
 		struct enn_error error;
-		if (enn_credential_x509_file(o->cert[i], o->key[i], &credential, &error) != ENN_OK) {
+		if (enn_credential_x509_file(o->cert[i], o->key[i], &credential, &error) !=
+		    ENN_OK) {
 			return bad(o->cert[i], &error);
 		}
 		enum enn_status status = enn_security_add_credential(s, credential);
@@ -151,8 +152,8 @@ static bool is_security_name(const char *name)
 	struct enn_security *probe = enn_security_new();
 	struct enn_error error;
 	/* an unknown name is told apart from a wrong value by the status */
-	bool known = probe != NULL &&
-		     enn_security_parse(probe, name, "", &error) != ENN_E_NOT_FOUND;
+	bool known =
+		probe != NULL && enn_security_parse(probe, name, "", &error) != ENN_E_NOT_FOUND;
 
 	enn_security_free(probe);
 	return known;

@@ -315,9 +315,9 @@ ENN_API enum enn_status enn_message_release(struct enn_loan loan);
 
 /* Graceful: what is queued is sent, then the protocol's end in both directions; data that still arrives is
  * dropped. Closed follows. Legal at any time, ENN_E_CLOSED when it was called before. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_connection_close(struct enn_connection connection);
+ENN_API enum enn_status enn_connection_close(struct enn_connection connection);
 /* At once: ConnectionError with ENN_REASON_CONNECTION_ABORTED follows. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_connection_abort(struct enn_connection connection);
+ENN_API enum enn_status enn_connection_abort(struct enn_connection connection);
 /* See rule 5. */
 ENN_API void enn_connection_free(struct enn_connection connection);
 
@@ -482,7 +482,7 @@ struct enn_taps_event {
 	void *token; /* of the send or receive that this event completes */
 	union {
 		struct {
-			const uint8_t *data;
+			const uint8_t *data; /* never NULL */
 			size_t len;
 			uint32_t flags; /* enum enn_message_flag */
 			bool end_of_message;

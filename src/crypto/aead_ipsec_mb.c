@@ -59,8 +59,8 @@ void enn_ipsec_mb_describe(const struct enn_crypto *crypto, char *out, size_t ca
 
 /* ---- AES-GCM ---------------------------------------------------------------------------- */
 
-/* The library's two key sizes behind one set of pointers, copied out of the manager. */
-struct gcm_calls {
+/* The library's calls for one key size. Every function below is built once for each. */
+struct calls {
 	aes_gcm_pre_t pre;
 	aes_gcm_enc_dec_t enc;
 	aes_gcm_enc_dec_t dec;
@@ -69,56 +69,65 @@ struct gcm_calls {
 	aes_gcm_enc_dec_finalize_t finish;
 };
 
-static inline struct gcm_calls gcm_calls(const struct enn_aead *aead)
+static inline struct calls calls_128(const struct enn_aead *aead)
 {
 	const IMB_MGR *mb = aead->crypto->mb;
-
-	if (aead->alg->id == ENN_AEAD_AES_128_GCM) {
-		return (struct gcm_calls){mb->gcm128_pre,	 mb->gcm128_enc,
-					  mb->gcm128_dec,	 mb->gcm128_init,
-					  mb->gcm128_enc_update, mb->gcm128_enc_finalize};
-	}
-	return (struct gcm_calls){mb->gcm256_pre,  mb->gcm256_enc,	  mb->gcm256_dec,
-				  mb->gcm256_init, mb->gcm256_enc_update, mb->gcm256_enc_finalize};
+	return (struct calls){mb->gcm128_pre,  mb->gcm128_enc,	      mb->gcm128_dec,
+			      mb->gcm128_init, mb->gcm128_enc_update, mb->gcm128_enc_finalize};
 }
 
-static enum enn_status gcm_rekey(struct enn_aead *aead, const uint8_t *key)
+static inline struct calls calls_256(const struct enn_aead *aead)
 {
-	gcm_calls(aead).pre(key, aead->state);
-	return ENN_OK;
+	const IMB_MGR *mb = aead->crypto->mb;
+	return (struct calls){mb->gcm256_pre,  mb->gcm256_enc,	      mb->gcm256_dec,
+			      mb->gcm256_init, mb->gcm256_enc_update, mb->gcm256_enc_finalize};
 }
 
-static enum enn_status gcm_seal(struct enn_aead *aead, struct enn_aead_job *job)
+/* Text and trailer that lie apart. Up to this size copying them together is cheaper than the calls
+ * for pieces. */
+#define COPY_MAX 2048
+
+static inline void seal_pieces(const struct calls call, struct enn_aead *aead,
+			       const struct enn_aead_job *job, const uint8_t *aad, uint8_t *tag)
 {
-	const struct gcm_calls call = gcm_calls(aead);
 	const struct gcm_key_data *key = aead->state;
+	struct gcm_context_data ctx;
+
+	call.begin(key, &ctx, job->nonce, aad, job->aad_len);
+	call.update(key, &ctx, job->out, job->in, job->in_len);
+	call.update(key, &ctx, job->out + job->in_len, job->trailer, job->trailer_len);
+	call.finish(key, &ctx, tag, aead->alg->tag_len);
+}
+
+static inline enum enn_status seal(const struct calls call, struct enn_aead *aead,
+				   struct enn_aead_job *job)
+{
 	const uint8_t *aad = job->aad_len == 0 ? nothing : job->aad;
+	const uint8_t *in = job->in_len == 0 ? nothing : job->in;
 	size_t len = job->in_len + job->trailer_len;
 	uint8_t *tag = job->out + len;
 	struct gcm_context_data ctx;
 
-	if (job->in == job->out && job->trailer_len > 0) {
-		/* In place, the trailer's room is behind the plaintext: one call for both. */
-		memcpy(job->out + job->in_len, job->trailer, job->trailer_len);
-		call.enc(key, &ctx, job->out, job->out, len, job->nonce, aad, job->aad_len, tag,
-			 aead->alg->tag_len);
-	} else if (job->trailer_len == 0) {
-		call.enc(key, &ctx, job->out, len == 0 ? nothing : job->in, len, job->nonce, aad,
-			 job->aad_len, tag, aead->alg->tag_len);
-	} else {
-		call.begin(key, &ctx, job->nonce, aad, job->aad_len);
-		if (job->in_len > 0) {
-			call.update(key, &ctx, job->out, job->in, job->in_len);
+	if (job->trailer_len > 0) {
+		if (job->in != job->out && job->in_len > COPY_MAX) {
+			seal_pieces(call, aead, job, aad, tag);
+			return ENN_OK;
 		}
-		call.update(key, &ctx, job->out + job->in_len, job->trailer, job->trailer_len);
-		call.finish(key, &ctx, tag, aead->alg->tag_len);
+		/* The trailer's room is behind the text. */
+		if (job->in != job->out && job->in_len > 0) {
+			memcpy(job->out, job->in, job->in_len);
+		}
+		memcpy(job->out + job->in_len, job->trailer, job->trailer_len);
+		in = job->out;
 	}
+	call.enc(aead->state, &ctx, job->out, in, len, job->nonce, aad, job->aad_len, tag,
+		 aead->alg->tag_len);
 	return ENN_OK;
 }
 
-static enum enn_status gcm_open(struct enn_aead *aead, struct enn_aead_job *job)
+static inline enum enn_status open(const struct calls call, struct enn_aead *aead,
+				   struct enn_aead_job *job)
 {
-	const struct gcm_calls call = gcm_calls(aead);
 	size_t tag_len = aead->alg->tag_len;
 	size_t len = job->in_len - tag_len;
 	struct gcm_context_data ctx;
@@ -129,16 +138,67 @@ static enum enn_status gcm_open(struct enn_aead *aead, struct enn_aead_job *job)
 	return enn_equal_secret(tag, job->in + len, tag_len) ? ENN_OK : ENN_E_CRYPTO;
 }
 
-static const struct enn_aead_backend gcm = {
+static enum enn_status rekey_128(struct enn_aead *aead, const uint8_t *key)
+{
+	calls_128(aead).pre(key, aead->state);
+	return ENN_OK;
+}
+
+static enum enn_status seal_128(struct enn_aead *aead, struct enn_aead_job *job)
+{
+	return seal(calls_128(aead), aead, job);
+}
+
+static enum enn_status open_128(struct enn_aead *aead, struct enn_aead_job *job)
+{
+	return open(calls_128(aead), aead, job);
+}
+
+static enum enn_status rekey_256(struct enn_aead *aead, const uint8_t *key)
+{
+	calls_256(aead).pre(key, aead->state);
+	return ENN_OK;
+}
+
+static enum enn_status seal_256(struct enn_aead *aead, struct enn_aead_job *job)
+{
+	return seal(calls_256(aead), aead, job);
+}
+
+static enum enn_status open_256(struct enn_aead *aead, struct enn_aead_job *job)
+{
+	return open(calls_256(aead), aead, job);
+}
+
+static const struct enn_aead_backend gcm_128 = {
 	.state_len = sizeof(struct gcm_key_data),
 	.state_align = 64,
-	.init = gcm_rekey,
-	.rekey = gcm_rekey,
-	.seal = gcm_seal,
-	.open = gcm_open,
+	.init = rekey_128,
+	.rekey = rekey_128,
+	.seal = seal_128,
+	.open = open_128,
+};
+
+static const struct enn_aead_backend gcm_256 = {
+	.state_len = sizeof(struct gcm_key_data),
+	.state_align = 64,
+	.init = rekey_256,
+	.rekey = rekey_256,
+	.seal = seal_256,
+	.open = open_256,
 };
 
 const struct enn_aead_backend *enn_aead_ipsec_mb(enum enn_aead_id id)
 {
-	return id == ENN_AEAD_CHACHA20_POLY1305 ? &enn_aead_mb_chacha : &gcm;
+	switch (id) {
+	case ENN_AEAD_AES_128_GCM:
+		return &gcm_128;
+	case ENN_AEAD_AES_256_GCM:
+		return &gcm_256;
+	case ENN_AEAD_CHACHA20_POLY1305:
+		return &enn_aead_mb_chacha;
+	case ENN_AEAD_COUNT:
+		break;
+	}
+	return NULL;
 }

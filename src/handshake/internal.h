@@ -110,6 +110,7 @@ struct enn_handshake {
 	size_t answered_psk_len;
 	enum enn_hash_id answered_psk_hash;
 	bool psk_answered;
+	uint16_t psk_asked; /* the identity that the answer is for */
 
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */

@@ -115,7 +115,8 @@ static bool ticket_fits(const struct enn_handshake *hs, const struct enn_client_
 
 static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
 				  const struct enn_client_hello *ch, struct enn_bytes identity,
-				  uint32_t obfuscated_age, struct enn_psk_choice *choice)
+				  uint32_t obfuscated_age, struct enn_psk_choice *choice,
+				  bool *ours)
 {
 	int64_t wall = enn_hs_wall(hs->env, now);
 	size_t len = 0;
@@ -133,6 +134,7 @@ static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
 				state, identity.len, &len);
 	struct enn_session session;
 	struct enn_bytes plain = {state, len};
+	*ours = status == ENN_OK;
 	if (status != ENN_OK || !enn_session_decode(plain, &session) ||
 	    !ticket_fits(hs, ch, &session, wall)) {
 		enn_free_secret(hs->env, state, identity.len);
@@ -179,25 +181,36 @@ static void try_external(struct enn_handshake *hs, const struct enn_client_hello
 	}
 }
 
+/* Asks the application for each identity once, in order; the answer is for the one asked last. */
+static void ask_application(struct enn_handshake *hs, const struct enn_client_hello *ch,
+			    struct enn_bytes identity, uint16_t index,
+			    struct enn_psk_choice *choice, bool *ask)
+{
+	if (!hs->psk_answered || index > hs->psk_asked) {
+		hs->question = identity;
+		hs->psk_asked = index;
+		*ask = true;
+	} else if (index == hs->psk_asked && hs->answered_psk_len > 0 &&
+		   hash_is_usable(hs, ch, hs->answered_psk_hash)) {
+		struct enn_bytes key = {hs->answered_psk, hs->answered_psk_len};
+		choose_external(choice, key, hs->answered_psk_hash, identity);
+	}
+}
+
 /* One identity: a ticket of ours, a PSK we know, or one to ask the application for. */
 static enum enn_status try_identity(struct enn_handshake *hs, enn_time now,
 				    const struct enn_client_hello *ch, struct enn_bytes identity,
-				    uint32_t age, struct enn_psk_choice *choice, bool *ask)
+				    uint32_t age, uint16_t index, struct enn_psk_choice *choice,
+				    bool *ask)
 {
-	ENN_TRY(try_ticket(hs, now, ch, identity, age, choice));
+	bool ours = false;
+
+	ENN_TRY(try_ticket(hs, now, ch, identity, age, choice, &ours));
 	if (!choice->chosen) {
 		try_external(hs, ch, identity, choice);
 	}
-	if (choice->chosen || !hs->security->ask_psk) {
-		return ENN_OK;
-	}
-	if (!hs->psk_answered) {
-		hs->question = identity;
-		*ask = true;
-	} else if (hs->answered_psk_len > 0 && hash_is_usable(hs, ch, hs->answered_psk_hash) &&
-		   enn_bytes_equal(hs->question, identity)) {
-		struct enn_bytes key = {hs->answered_psk, hs->answered_psk_len};
-		choose_external(choice, key, hs->answered_psk_hash, identity);
+	if (!choice->chosen && !ours && hs->security->ask_psk) {
+		ask_application(hs, ch, identity, index, choice, ask);
 	}
 	return ENN_OK;
 }
@@ -221,7 +234,7 @@ enum enn_status enn_psk_choose(struct enn_handshake *hs, enn_time now,
 	for (uint16_t i = 0; enn_reader_left(&list) > 0 && i < ENN_HS_MAX_CLIENT_PSKS; i++) {
 		struct enn_bytes identity = enn_read_vector(&list, 2, 1, UINT16_MAX);
 		uint32_t age = enn_read_u32(&list);
-		ENN_TRY(try_identity(hs, now, ch, identity, age, choice, ask));
+		ENN_TRY(try_identity(hs, now, ch, identity, age, i, choice, ask));
 		if (choice->chosen || *ask) {
 			choice->index = i;
 			break;

@@ -256,6 +256,7 @@ static enum enn_status send_hello_retry(struct enn_handshake *hs, const struct e
 	enn_hs_transcript_choose(hs, enn_hash_alg(choice->suite->hash));
 	enn_hs_transcript_add(hs, message.data, message.len);
 	enn_hs_transcript_retry(hs);
+	hs->psk_answered = false; /* the second ClientHello may offer other identities */
 	hs->c->result.hello_retry = true;
 	hs->c->result.suite = choice->suite;
 	hs->retry_group = choice->group->tls_group;
@@ -370,12 +371,17 @@ static enum enn_status park_for_psk(struct enn_handshake *hs, struct enn_bytes m
 				    enum enn_handshake_outcome *outcome)
 {
 	size_t at = (size_t)(hs->question.data - message.data);
+	bool again = message.data == enn_buffer_data(&hs->held);
 
-	if (enn_buffer_append(&hs->held, hs->env, message.data, message.len) != ENN_OK) {
+	if (!again) {
+		enn_buffer_clear(&hs->held, hs->env);
+	}
+	if (!again && enn_buffer_append(&hs->held, hs->env, message.data, message.len) != ENN_OK) {
 		return enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key");
 	}
 	hs->question.data = enn_buffer_data(&hs->held) + at;
-	hs->resume_at = hs->state;
+	hs->resume_at = hs->c->result.hello_retry ? ENN_HS_SERVER_EXPECT_SECOND_CLIENT_HELLO
+						  : ENN_HS_SERVER_EXPECT_CLIENT_HELLO;
 	hs->state = ENN_HS_SERVER_AWAIT_PSK;
 	*outcome = ENN_OUTCOME_WANT_PSK;
 	return ENN_OK;

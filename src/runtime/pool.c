@@ -70,17 +70,22 @@ static struct enn_block *make_block(struct enn_pool *pool, size_t cap)
 	return block;
 }
 
+void enn_block_charge(struct enn_block *block, uint64_t owner)
+{
+	block->owner = owner;
+	if (owner != 0 && block->pool->account != NULL) {
+		block->pool->account(block->pool->ctx, owner, block->cap, true);
+	}
+}
+
 static struct enn_block *hand_out(struct enn_pool *pool, struct enn_block *block, uint64_t owner)
 {
 	if (block != NULL) {
 		block->refs = 1;
 		block->used = 0;
-		block->owner = owner;
 		block->next = NULL;
 		pool->blocks++;
-		if (owner != 0 && pool->account != NULL) {
-			pool->account(pool->ctx, owner, block->cap, true);
-		}
+		enn_block_charge(block, owner);
 	}
 	return block;
 }

@@ -50,6 +50,8 @@ void enn_pool_clear(struct enn_pool *pool);
 struct enn_block *enn_block_new(struct enn_pool *pool, uint64_t owner);
 /* The same of another size, which is not kept when it comes back. */
 struct enn_block *enn_block_new_sized(struct enn_pool *pool, uint64_t owner, size_t cap);
+/* Puts a block that is nobody's on somebody's account. */
+void enn_block_charge(struct enn_block *block, uint64_t owner);
 struct enn_block *enn_block_ref(struct enn_block *block);
 void enn_block_release(struct enn_block *block); /* NULL is legal */
 

@@ -465,6 +465,9 @@ enum enn_status enn_attempt_accept(struct enn_attempt *a, uv_stream_t *listener,
 						   &a->driver, &uv_error);
 
 	if (status != ENN_OK) {
+		if (uv_error == UV_EAGAIN) {
+			return ENN_E_AGAIN;
+		}
 		return enn_error_set(error, status, ENN_REASON_SYSTEM, "accept", "%s",
 				     status == ENN_E_MEMORY ? "out of memory"
 							    : uv_strerror(uv_error));

@@ -45,6 +45,7 @@ void enn_config_free(struct enn_config *config)
 		enn_free(&env, config->entry[i], sizeof(*config->entry[i]));
 	}
 	enn_security_free(config->security);
+	enn_free_secret(&env, config->session, config->session_len);
 	enn_free(&env, config, sizeof(*config));
 }
 
@@ -95,6 +96,8 @@ struct enn_config *enn_config_own(struct enn_config *config)
 	}
 	copy->refs = 1;
 	copy->remotes = copy->locals = copy->entries = 0;
+	copy->session = NULL; /* one connection's only: it stays with the original */
+	copy->session_len = 0;
 	if (copy->security != NULL) {
 		copy->security = enn_security_ref(copy->security);
 	}

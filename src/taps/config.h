@@ -48,6 +48,8 @@ struct enn_config {
 	size_t allowed_count; /* 0: all */
 	uint64_t value[ENN_PROPERTY_COUNT];
 	bool set[ENN_PROPERTY_COUNT];
+	uint8_t *session; /* of enn_preconnection_set_session, until a connection took it */
+	size_t session_len;
 };
 
 struct enn_config *enn_config_new(const struct enn_env *env);

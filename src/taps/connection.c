@@ -108,6 +108,7 @@ void enn_conn_destroy(struct enn_conn *c, enum enn_release how)
 	enn_config_free(c->config);
 	enn_slots_remove(&ctx->connections, c->id);
 	enn_free(env, c, sizeof(*c));
+	enn_listen_room(ctx);
 }
 
 struct enn_conn *enn_conn_of(struct enn_connection connection)
@@ -348,7 +349,7 @@ static bool work_timeout(struct enn_conn *c, enn_time now)
 	return true;
 }
 
-static void arm(struct enn_conn *c, enn_time now)
+static void arm(struct enn_conn *c)
 {
 	enn_time when = give_up_time(c);
 	enn_time others[3] = {close_deadline(c), enn_conn_next_expiry(c),
@@ -379,8 +380,12 @@ void enn_conn_work(struct enn_conn *c)
 			return;
 		}
 	}
-	if (c->winner != NULL && !c->winner->failed && c->winner->driver != NULL) {
-		enn_driver_run(c->winner->driver);
+	for (size_t i = 0; i < c->attempts; i++) {
+		struct enn_attempt *a = c->attempt[i];
+		if (a->driver != NULL && (a == c->winner || a->answered)) {
+			a->answered = false;
+			enn_driver_run(a->driver);
+		}
 	}
 	enn_conn_match(c);
 	enn_conn_expire(c, now);
@@ -388,5 +393,5 @@ void enn_conn_work(struct enn_conn *c)
 	if (work_failed(c) || work_close(c, now) || work_timeout(c, now)) {
 		return;
 	}
-	arm(c, now);
+	arm(c);
 }

@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "taps/internal.h"
 
+#define BUSY_TURN ENN_MILLISECOND /* between two looks at the network while events are in hand */
+
 #define DEFAULT(field, value)                                                                      \
 	if (o->field == 0) {                                                                       \
 		o->field = (value);                                                                \
@@ -303,11 +305,23 @@ static size_t take(struct enn_context *ctx, struct enn_taps_event *events, size_
 	return taken;
 }
 
+static bool turn(struct enn_context *ctx, enn_time timeout)
+{
+	bool alive = enn_runtime_turn(ctx->rt, timeout);
+
+	ctx->last_turn = enn_context_now(ctx);
+	return alive;
+}
+
 size_t enn_poll(struct enn_context *ctx, struct enn_taps_event *events, size_t n, enn_time timeout)
 {
 	enn_time until = ENN_TIME_NEVER;
-	size_t taken = take(ctx, events, n);
+	size_t taken;
 
+	if (ctx->rt->own && enn_context_now(ctx) - ctx->last_turn > BUSY_TURN) {
+		(void)turn(ctx, 0); /* an application that is always busy must not starve the network */
+	}
+	taken = take(ctx, events, n);
 	if (taken > 0 || n == 0) {
 		return taken;
 	}
@@ -324,7 +338,7 @@ size_t enn_poll(struct enn_context *ctx, struct enn_taps_event *events, size_t n
 		enn_time rest = until == ENN_TIME_NEVER ? ENN_TIME_NEVER
 				: until > now		? until - now
 							: 0;
-		bool alive = enn_runtime_turn(ctx->rt, rest);
+		bool alive = turn(ctx, rest);
 		taken = take(ctx, events, n);
 		if (taken > 0 || rest == 0 || (!alive && ctx->marked == NULL)) {
 			return taken;

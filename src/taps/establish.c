@@ -45,6 +45,7 @@ static void add(struct enn_conn *c, size_t group, enum enn_family family,
 {
 	struct enn_race *race = &c->establish->race;
 
+	c->resolved |= (uint32_t)(count > 0) << group;
 	enn_race_add(race, enn_context_now(c->ctx), group, family, addresses, count);
 	while (c->attempts < race->count) {
 		if (enn_attempt_new(c, &race->candidate[c->attempts].address) == NULL) {

@@ -40,6 +40,8 @@ struct enn_context {
 	struct enn_conn *marked;  /* connections with work to do */
 	struct enn_conn *working; /* those of this turn that are still to come */
 	struct enn_listen *marked_listeners;
+	bool held; /* a listener waits for room */
+	enn_time last_turn;
 	uint64_t last_request;
 	size_t send_bytes; /* copies that wait */
 };
@@ -60,6 +62,7 @@ struct enn_attempt {
 	bool failed; /* work is to be done about it */
 	bool closed; /* the engine said CLOSED */
 	bool early;  /* its engine may send early data */
+	bool answered; /* its engine goes on */
 	enum enn_question question;
 	uint16_t scheme;
 	uint64_t request;
@@ -89,6 +92,7 @@ struct enn_receive {
 	size_t min;
 	size_t max; /* 0: none */
 	struct enn_block *gathered; /* min > 1 and not in one piece */
+	uint32_t flags;		    /* of what was gathered */
 };
 
 /* Received data that nobody asked for yet. */
@@ -158,6 +162,7 @@ struct enn_conn {
 	size_t pinned; /* read buffer bytes on this connection's account */
 	size_t promises;
 
+	uint32_t resolved; /* remote endpoints that have an address: a bit each */
 	bool server;
 	bool announced; /* server: CONNECTION_RECEIVED is in the queue, or was taken */
 	bool taken;	/* server: the application has the handle */
@@ -242,7 +247,7 @@ enum enn_connection_state enn_conn_state(const struct enn_conn *c);
 
 struct enn_attempt *enn_attempt_new(struct enn_conn *c, const struct enn_address *remote);
 void enn_attempt_connect(struct enn_attempt *a);
-/* The stream of a listener's socket; makes the server's engine. */
+/* The stream of a listener's socket; makes the server's engine. ENN_E_AGAIN: there is none. */
 enum enn_status enn_attempt_accept(struct enn_attempt *a, uv_stream_t *listener,
 				   struct enn_error *error);
 void enn_attempt_fail(struct enn_attempt *a, const struct enn_error *error);
@@ -295,6 +300,8 @@ bool enn_session_keep(const struct enn_conn *c, const uint8_t *data, size_t len,
 
 void enn_listen_wake(struct enn_listen *l);
 void enn_listen_work(struct enn_listen *l);
+/* A connection was freed: listeners that wait for room look again. */
+void enn_listen_room(struct enn_context *ctx);
 void enn_listen_destroy(struct enn_listen *l);
 /* The handshake of one of its connections is complete (or early data begins): deliver it. */
 void enn_listen_announce(struct enn_conn *c);

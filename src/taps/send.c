@@ -203,7 +203,8 @@ static enum enn_status check(const struct enn_conn *c, const void *data, size_t 
 	}
 	/* A message larger than the window may go when nothing else waits. */
 	if (c->send_count >= o->max_sends ||
-	    (copied && c->send_bytes > 0 && len > o->send_window - c->send_bytes)) {
+	    (copied && c->send_bytes > 0 &&
+	     (c->send_bytes >= o->send_window || len > o->send_window - c->send_bytes))) {
 		return ENN_E_AGAIN;
 	}
 	return ENN_OK;
@@ -245,7 +246,7 @@ static enum enn_status send_message(struct enn_connection connection, const void
 	uint32_t flags = flags_of(c, message);
 	size_t size = sizeof(*s) + (copy ? len : 0);
 	ENN_TRY(check(c, data, len, flags, copy));
-	if (size < len || !enn_queue_promise(&c->ctx->queue, env, 1)) {
+	if ((copy && size < len) || !enn_queue_promise(&c->ctx->queue, env, 1)) {
 		return ENN_E_MEMORY;
 	}
 	s = enn_alloc_raw(env, size);

@@ -3,8 +3,8 @@
 
 A test names its row with @pytest.mark.row("text with {parameters}"). A test that takes `link` runs
 once for each peer and role, which are the columns; any other names its place with
-@pytest.mark.cell(section, column). @pytest.mark.na(reason, peer=…, role=…, parameter=…) takes cells
-out that cannot be tried: they are not collected, and the matrix shows the reason.
+@pytest.mark.cell(section, column). @pytest.mark.na(reason, peer=…, role=…, parameter=…) takes
+cells out that cannot be tried: they are not collected, and the matrix shows the reason.
 """
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ from matrix import Matrix
 from pki import Pki
 from programs import DRIVER, PEERS, PROGRAMS, flags
 from tools import SECTION as TOOLS_SECTION
-from tools import without_command
+from tools import Bench, without_command
 
 LIBRARY_SECTION = "TLS libraries (Ennead's role → the peer)"
 COLUMNS = [(peer, role) for peer in PEERS for role in ("client", "server")]
@@ -62,6 +62,11 @@ def programs():
     yield start
     for process in running:
         process.kill()
+
+
+@pytest.fixture
+def bench(programs, pki, data, tmp_path):
+    return Bench(programs, pki, data, tmp_path)
 
 
 # ---- the matrix --------------------------------------------------------------------------------

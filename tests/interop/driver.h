@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The interop driver: one engine on one TCP socket, told by flags what to do and
- * telling in one JSON object what happened. Shared by its four files.
+ * telling in one JSON object what happened. Shared by its files.
  */
 #ifndef TESTS_INTEROP_DRIVER_H
 #define TESTS_INTEROP_DRIVER_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <ennead/engine.h>
 #include <ennead/protocol.h>
@@ -132,6 +133,12 @@ struct conn {
 	const char *last_event;
 	struct enn_error error;
 };
+
+/* driver.c: the loop */
+enn_time clock_now(clockid_t id);
+enn_time now_mono(void);
+enum result run(struct conn *c);
+void linger(struct conn *c); /* ends the writing side and reads what still comes */
 
 /* driver_options.c */
 bool options_parse(struct options *o, int argc, char **argv);

@@ -24,7 +24,8 @@ bool answer_psk(struct conn *c, enn_time now, const struct enn_event *event)
 	struct blob key = {0};
 	bool ok;
 
-	progress("want-psk %.*s", (int)event->u.psk.identity_len, (const char *)event->u.psk.identity);
+	progress("want-psk %.*s", (int)event->u.psk.identity_len,
+		 (const char *)event->u.psk.identity);
 	if (c->o->answer_psk != NULL && hex_decode(c->o->answer_psk, &key)) {
 		answer.accept = true;
 		answer.data = key.data;

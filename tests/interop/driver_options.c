@@ -331,7 +331,8 @@ bool options_parse(struct options *o, int argc, char **argv)
 {
 	int flag;
 
-	*o = (struct options){.host = "127.0.0.1", .connections = 1, .timeout_ms = 10000, .chunk = 65536};
+	*o = (struct options){
+		.host = "127.0.0.1", .connections = 1, .timeout_ms = 10000, .chunk = 65536};
 	if (argc < 2 || (strcmp(argv[1], "client") != 0 && strcmp(argv[1], "server") != 0)) {
 		fputs(usage, stderr);
 		return false;
@@ -366,7 +367,8 @@ void options_free(struct options *o)
 static bool check(enum enn_status status, const char *what, const struct enn_error *error)
 {
 	if (status != ENN_OK) {
-		progress("%s: %s %s", what, enn_status_name(status), error != NULL ? error->text : "");
+		progress("%s: %s %s", what, enn_status_name(status),
+			 error != NULL ? error->text : "");
 	}
 	return status == ENN_OK;
 }
@@ -386,8 +388,8 @@ static bool add_psk(struct enn_security *s, const char *text)
 	if (strstr(colon + 1, ":sha384") != NULL) {
 		hash = ENN_PSK_SHA384;
 	}
-	ok = check(enn_credential_psk((const uint8_t *)text, (size_t)(colon - text), key.data, key.len,
-				      hash, &credential),
+	ok = check(enn_credential_psk((const uint8_t *)text, (size_t)(colon - text), key.data,
+				      key.len, hash, &credential),
 		   "psk", NULL) &&
 	     check(enn_security_add_credential(s, credential), "psk", NULL);
 	enn_credential_free(credential);
@@ -403,11 +405,12 @@ static bool add_certificate(struct enn_security *s, const char *chain, const cha
 	bool ok;
 
 	if (key != NULL) {
-		ok = check(enn_credential_x509_file(chain, key, &credential, &error), chain, &error);
+		ok = check(enn_credential_x509_file(chain, key, &credential, &error), chain,
+			   &error);
 	} else {
 		ok = blob_load(&pem, chain) &&
-		     check(enn_credential_x509_external((const char *)pem.data, pem.len, &credential,
-							&error),
+		     check(enn_credential_x509_external((const char *)pem.data, pem.len,
+							&credential, &error),
 			   chain, &error);
 	}
 	ok = ok && check(enn_security_add_credential(s, credential), "credential", NULL);
@@ -437,17 +440,20 @@ static bool fill_security(const struct options *o, struct enn_security *s)
 		ok = add_psk(s, o->psk[i]);
 	}
 	for (size_t i = 0; ok && i < o->alpns; i++) {
-		ok = check(enn_security_add_alpn(s, (const uint8_t *)o->alpn[i], strlen(o->alpn[i])),
-			   "alpn", NULL);
+		ok = check(
+			enn_security_add_alpn(s, (const uint8_t *)o->alpn[i], strlen(o->alpn[i])),
+			"alpn", NULL);
 	}
 	for (size_t i = 0; ok && i < o->sets; i++) {
-		ok = check(enn_security_parse(s, o->set[i].a, o->set[i].b, &error), o->set[i].a, &error);
+		ok = check(enn_security_parse(s, o->set[i].a, o->set[i].b, &error), o->set[i].a,
+			   &error);
 	}
 	if (ok && o->answer_psk != NULL) {
 		ok = check(enn_security_ask_psk(s, true), "ask-psk", NULL);
 	}
 	if (ok && o->delegate != NULL) {
-		ok = check(enn_security_set_bool(s, ENN_SECURITY_DELEGATE_PEER, true), "delegate", NULL);
+		ok = check(enn_security_set_bool(s, ENN_SECURITY_DELEGATE_PEER, true), "delegate",
+			   NULL);
 	}
 	return ok;
 }

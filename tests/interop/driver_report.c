@@ -34,8 +34,9 @@ static const char *event_name(enum enn_event_type type)
 static const char *result_name(enum result result)
 {
 	static const char *const names[] = {
-		[RESULT_CLOSED] = "closed",   [RESULT_FAILED] = "failed",   [RESULT_USAGE] = "usage",
-		[RESULT_TIMEOUT] = "timeout", [RESULT_SYSTEM] = "system",   [RESULT_ABORTED] = "aborted",
+		[RESULT_CLOSED] = "closed", [RESULT_FAILED] = "failed",
+		[RESULT_USAGE] = "usage",   [RESULT_TIMEOUT] = "timeout",
+		[RESULT_SYSTEM] = "system", [RESULT_ABORTED] = "aborted",
 	};
 
 	return names[result];
@@ -56,7 +57,8 @@ static json_t *text_or_null(const char *text)
 
 static json_t *bytes_or_null(const uint8_t *data, size_t len)
 {
-	return data != NULL && len > 0 ? json_stringn_nocheck((const char *)data, len) : json_null();
+	return data != NULL && len > 0 ? json_stringn_nocheck((const char *)data, len)
+				       : json_null();
 }
 
 bool report_open(struct conn *c)
@@ -102,7 +104,8 @@ static void export_one(struct conn *c, const char *spec)
 	if (spec[used] == ':' && !hex_decode(spec + used + 1, &context)) {
 		return;
 	}
-	if (enn_engine_export_key(c->e, label, context.data, context.len, false, out, len) == ENN_OK) {
+	if (enn_engine_export_key(c->e, label, context.data, context.len, false, out, len) ==
+	    ENN_OK) {
 		hex(text, out, len);
 		json_object_set_new(c->exports, spec, json_string(text));
 	}
@@ -119,8 +122,8 @@ void report_ready(struct conn *c)
 		uint8_t digest[32];
 		char text[65];
 
-		if (EVP_Digest(info.peer_chain[i].der, info.peer_chain[i].len, digest, NULL, EVP_sha256(),
-			       NULL) == 1) {
+		if (EVP_Digest(info.peer_chain[i].der, info.peer_chain[i].len, digest, NULL,
+			       EVP_sha256(), NULL) == 1) {
 			hex(text, digest, sizeof(digest));
 			json_array_append_new(c->chain, json_string(text));
 		}
@@ -137,19 +140,19 @@ static json_t *report_info(struct conn *c)
 
 	memset(&info, 0, sizeof(info));
 	enn_engine_info(c->e, &info);
-	return json_pack("{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:o, s:O, s:I, "
-			 "s:I}",
-			 "server", info.server, "ready", info.ready, "version",
-			 text_or_null(info.version), "cipher", text_or_null(info.cipher),
-			 "key_exchange", text_or_null(info.key_exchange), "signature",
-			 text_or_null(info.signature), "alpn", bytes_or_null(info.alpn, info.alpn_len),
-			 "server_name", text_or_null(info.server_name), "resumed", info.resumed,
-			 "external_psk", info.external_psk, "hello_retry", info.hello_retry,
-			 "peer_authenticated", info.peer_authenticated, "early_data",
-			 early[info.early_data], "psk_identity",
-			 bytes_or_null(info.psk_identity, info.psk_identity_len), "peer_chain", c->chain,
-			 "keys_sent", (json_int_t)info.keys_sent, "keys_received",
-			 (json_int_t)info.keys_received);
+	return json_pack(
+		"{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:o, s:O, s:I, "
+		"s:I}",
+		"server", info.server, "ready", info.ready, "version", text_or_null(info.version),
+		"cipher", text_or_null(info.cipher), "key_exchange",
+		text_or_null(info.key_exchange), "signature", text_or_null(info.signature), "alpn",
+		bytes_or_null(info.alpn, info.alpn_len), "server_name",
+		text_or_null(info.server_name), "resumed", info.resumed, "external_psk",
+		info.external_psk, "hello_retry", info.hello_retry, "peer_authenticated",
+		info.peer_authenticated, "early_data", early[info.early_data], "psk_identity",
+		bytes_or_null(info.psk_identity, info.psk_identity_len), "peer_chain", c->chain,
+		"keys_sent", (json_int_t)info.keys_sent, "keys_received",
+		(json_int_t)info.keys_received);
 }
 
 static json_t *report_error(struct conn *c)
@@ -168,8 +171,8 @@ static json_t *report_error(struct conn *c)
 			 enn_status_name(c->error.status), "reason", (int)c->error.reason,
 			 "reason_text", enn_reason_name(c->error.reason), "origin",
 			 origins[c->error.origin], "alert", alert, "where",
-			 c->error.where != NULL ? c->error.where : "", "text", c->error.text, "line",
-			 enn_error_string(&c->error, line, sizeof(line)));
+			 c->error.where != NULL ? c->error.where : "", "text", c->error.text,
+			 "line", enn_error_string(&c->error, line, sizeof(line)));
 }
 
 void report_print(struct conn *c, enum result result)
@@ -180,13 +183,14 @@ void report_print(struct conn *c, enum result result)
 
 	(void)EVP_DigestFinal_ex(c->hash_in, digest, NULL);
 	hex(text, digest, sizeof(digest));
-	object = json_pack("{s:s, s:i, s:o, s:o, s:I, s:I, s:s, s:I, s:b, s:b, s:b, s:i, s:O, s:O, s:O}",
-			   "result", result_name(result), "exit", (int)result, "info", report_info(c),
-			   "error", report_error(c), "bytes_in", (json_int_t)c->bytes_in,
-			   "bytes_in_early", (json_int_t)c->bytes_in_early, "sha256_in", text,
-			   "bytes_out", (json_int_t)c->sealed, "final_sent", c->final_sent, "final_seen",
-			   c->final_seen, "eof", c->eof, "sessions", (int)c->sessions, "exports",
-			   c->exports, "events", c->events, "counts", c->counts);
+	object = json_pack(
+		"{s:s, s:i, s:o, s:o, s:I, s:I, s:s, s:I, s:b, s:b, s:b, s:i, s:O, s:O, s:O}",
+		"result", result_name(result), "exit", (int)result, "info", report_info(c), "error",
+		report_error(c), "bytes_in", (json_int_t)c->bytes_in, "bytes_in_early",
+		(json_int_t)c->bytes_in_early, "sha256_in", text, "bytes_out",
+		(json_int_t)c->sealed, "final_sent", c->final_sent, "final_seen", c->final_seen,
+		"eof", c->eof, "sessions", (int)c->sessions, "exports", c->exports, "events",
+		c->events, "counts", c->counts);
 	if (object != NULL) {
 		json_dumpf(object, stdout, JSON_COMPACT | JSON_SORT_KEYS);
 		json_decref(object);

@@ -58,7 +58,8 @@ class Link:
 
     # ---- whole connections -----------------------------------------------------
 
-    def connect(self, ours=(), theirs=(), cert="p256", trust=True, name=NAME, limit=LIMIT, middle=None):
+    def connect(self, ours=(), theirs=(), cert="p256", trust=True, name=NAME, limit=LIMIT,
+                middle=None):
         """Starts the server, then the client, and returns both lists of reports, ours first.
         middle(port) may put something between them and returns the port to connect to."""
         server_flags = self.server_flags(cert)
@@ -91,6 +92,23 @@ class Link:
         for i, report in enumerate(mine):
             self.check_good(report, yours[i] if i < len(yours) else None, data)
         return mine[-1], yours[-1]
+
+    def twice(self, ours=(), theirs=(), second=()):
+        """A full handshake for a session, then a second connection with it. As a client Ennead runs
+        twice and `second` are flags of its second run; the peer's client program runs once."""
+        our_flags, their_flags = self.exchange()
+        session = self.tmp / "session"
+        if self.role == "client":
+            server = self.other(self.server_flags(), their_flags, "--connections", 2, theirs)
+            base = ["--port", server.port(), self.client_flags(), our_flags, ours]
+            first = self.driver(base, "--want-sessions", 1, "--session-out", session).report()
+            again = self.driver(base, "--session-in", "%s.0" % session, second).report()
+            return [first, again], server.reports()
+        server = self.driver("--port", 0, self.server_flags(), our_flags, "--connections", 2, ours)
+        client = self.other("--port", server.port(), self.client_flags(), their_flags,
+                            "--connections",
+                            2, "--session-out", session, theirs)
+        return server.reports(), client.reports()
 
     def check_good(self, mine, yours, data):
         assert mine.result == "closed", show(mine, yours)

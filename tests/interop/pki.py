@@ -53,7 +53,8 @@ class Pki:
         cert, key = self._path(name + ".pem"), self._path(name + ".key")
         self._run("genpkey", *KEYS["p256"], "-out", key)
         self._run("req", "-x509", "-new", "-key", key, "-sha256", "-days", "30", "-subj",
-                  "/CN=" + subject, "-out", cert, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+                  "/CN=" + subject, "-out", cert, "-addext",
+                  "keyUsage=critical,keyCertSign,cRLSign")
         return cert, key
 
     def _issue(self, name, key_kind="p256", cn=NAME, eku="serverAuth", dates=None, ca=None,
@@ -107,6 +108,12 @@ class Pki:
         chain = self._path("chained-chain.pem")
         Path(chain).write_text(Path(leaf.leaf).read_text() + Path(sub.leaf).read_text())
         return Cert(chain, leaf.key, leaf.leaf)
+
+    def _make_huge(self):
+        """Some 40 KiB: the Certificate message spans several records."""
+        name = "DNS:host-%04d.a-long-enough-subdomain.ennead.test"
+        names = ",".join(name % i for i in range(700))
+        return self._issue("huge", san="DNS:" + NAME + "," + names)
 
     def _make_wrong_ca(self):
         return self._issue("wrong-ca", ca=(self.other_ca, self.other_ca_key))

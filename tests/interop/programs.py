@@ -53,11 +53,15 @@ class Program(Process):
     """A driver or a peer: JSON lines on standard output."""
 
     def reports(self, limit=LIMIT):
-        self.finish(limit)
+        code = self.finish(limit)
         lines = bytes(self.out).decode(errors="replace").splitlines()
         if not lines:
             raise AssertionError("no report\n" + self.text())
-        return [Report(json.loads(line)) for line in lines]
+        reports = [Report(json.loads(line)) for line in lines]
+        # A sanitizer that finds something at the end changes the exit code.
+        if code != reports[-1].get("exit", 0):
+            raise AssertionError("exit code %d\n%s" % (code, self.text()))
+        return reports
 
     def report(self, limit=LIMIT):
         return self.reports(limit)[-1]
@@ -91,5 +95,6 @@ def show(*items):
     """Reports as text for a failed assertion: pytest would cut a repr short."""
     out = []
     for item in items:
-        out += [show(*item)] if isinstance(item, (list, tuple)) else [json.dumps(item, sort_keys=True)]
+        out += [show(*item)] if isinstance(item,
+                                           (list, tuple)) else [json.dumps(item, sort_keys=True)]
     return "\n".join([""] + out)

@@ -65,7 +65,8 @@ class Relay:
         for from_client, data in self.pieces:
             for at in range(0, len(data), 1400):
                 piece = data[at:at + 1400]
-                packets.append(self._packet(from_client, seq[from_client], seq[not from_client], 0x18,
+                packets.append(self._packet(from_client, seq[from_client], seq[not from_client],
+                                            0x18,
                                             piece))
                 seq[from_client] += len(piece)
         with open(path, "wb") as f:

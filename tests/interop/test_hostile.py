@@ -23,7 +23,8 @@ def hello(version=0x0303, extensions=b""):
     return b"\x01" + struct.pack(">I", len(body))[1:] + body
 
 
-SSLV2 = bytes.fromhex("802e0100020015000000100700c003008001008006004004008002000500000a") + bytes(16)
+SSLV2 = bytes.fromhex("802e0100020015000000100700c003008001008006004004008002000500000a")
+SSLV2 += bytes(16)
 
 # name -> (bytes, alerts that fit)
 TO_SERVER = {
@@ -49,7 +50,8 @@ TO_SERVER = {
 }
 
 TO_CLIENT = {
-    "HTTP answer": (b"HTTP/1.1 400 Bad Request\r\n\r\n", (UNEXPECTED, DECODE_ERROR, PROTOCOL_VERSION,
+    "HTTP answer": (b"HTTP/1.1 400 Bad Request\r\n\r\n",
+                    (UNEXPECTED, DECODE_ERROR, PROTOCOL_VERSION,
                                                          RECORD_OVERFLOW)),
     "SSH banner": (b"SSH-2.0-OpenSSH_9.2\r\n", (UNEXPECTED, DECODE_ERROR, PROTOCOL_VERSION,
                                                 RECORD_OVERFLOW)),
@@ -114,7 +116,8 @@ def test_to_client(programs, pki, what):
     data, fitting = TO_CLIENT[what]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(LIMIT)
-        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca", pki.ca,
+        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca",
+                        pki.ca,
                         "--name", NAME)
         sock, _ = listener.accept()
         with sock:
@@ -130,7 +133,8 @@ def test_nothing_to_server(programs, pki):
     ours = server(programs, pki)
     socket.create_connection(("127.0.0.1", ours.port()), LIMIT).close()
     report = ours.report()
-    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED", "network"), show(report)
+    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED",
+                                                             "network"), show(report)
 
 
 @pytest.mark.row("nothing but the end of the stream")
@@ -138,7 +142,8 @@ def test_nothing_to_server(programs, pki):
 def test_nothing_to_client(programs, pki):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(LIMIT)
-        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca", pki.ca,
+        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca",
+                        pki.ca,
                         "--name", NAME)
         sock, _ = listener.accept()
         sock.settimeout(LIMIT)
@@ -146,7 +151,8 @@ def test_nothing_to_client(programs, pki):
         sock.shutdown(socket.SHUT_WR)
         report = ours.report()
         sock.close()
-    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED", "network"), show(report)
+    assert (report.result, report.reason, report.origin) == ("failed", "TRUNCATED",
+                                                             "network"), show(report)
 
 
 @pytest.mark.row("silence: the handshake times out")
@@ -167,7 +173,8 @@ def test_silence(programs, pki):
 def test_silence_client(programs, pki):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(LIMIT)
-        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca", pki.ca,
+        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca",
+                        pki.ca,
                         "--name", NAME, settings(handshakeTimeoutMilliseconds=150))
         sock, _ = listener.accept()
         with sock:

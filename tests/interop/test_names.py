@@ -23,7 +23,8 @@ def test_alpn_order(link):
 @pytest.mark.row("ALPN offered to a server that has none")
 def test_alpn_one_sided(link):
     flag = ["--alpn", "h2"]
-    mine, yours = link.talk(flag if link.role == "client" else (), flag if link.role == "server" else ())
+    mine, yours = link.talk(flag if link.role == "client" else (),
+                            flag if link.role == "server" else ())
     assert mine["info"]["alpn"] is None
 
 

@@ -59,8 +59,8 @@ def test_retry_no_share(link):
 @pytest.mark.na("an Ennead TLS server keeps its state and sends no cookie", role="server")
 @pytest.mark.na("GnuTLS 3.7 sends no cookie over TLS", peer="GnuTLS")
 def test_retry_cookie(link):
-    # wolfSSL sends a cookie with a HelloRetryRequest that it needs anyway. OpenSSL's stateless server
-    # takes no change_cipher_spec before the second hello, not from its own client either.
+    # wolfSSL sends a cookie with a HelloRetryRequest that it needs anyway. OpenSSL's stateless
+    # server takes no change_cipher_spec before the second hello, not from its own client either.
     ours = {"wolfSSL": settings(keyShares=0), "OpenSSL": settings(middleboxCompatibility=False)}
     mine, _ = link.talk(ours.get(link.peer, ()), ["--cookie"])
     assert mine["info"]["hello_retry"]
@@ -69,7 +69,8 @@ def test_retry_cookie(link):
 @pytest.mark.row("HelloRetryRequest and AES-256 (transcript hash SHA-384)")
 def test_retry_sha384(link):
     suite = SUITES[1]
-    ours = settings(ciphersuite=suite, supportedGroup="X25519:P-256" if link.role == "client" else "P-256")
+    ours = settings(ciphersuite=suite,
+                    supportedGroup="X25519:P-256" if link.role == "client" else "P-256")
     theirs = ["--suite", suite] + (["--group", "P-256"] if link.role == "client" else
                                    ["--group", "X25519", "--group", "P-256", "--shares", 1])
     mine, yours = link.talk(ours, theirs)

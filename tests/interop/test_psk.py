@@ -59,7 +59,8 @@ def test_psk_retry(link):
 @pytest.mark.row("external PSK looked up by the application")
 @pytest.mark.na("only a server is asked for the key of an identity", role="client")
 def test_psk_asked(link):
-    mine, _ = link.talk(["--answer-psk", KEY, settings(tickets=0)], psk(link)[1], cert=None, trust=False)
+    mine, _ = link.talk(["--answer-psk", KEY, settings(tickets=0)], psk(link)[1], cert=None,
+                        trust=False)
     assert mine["info"]["external_psk"] and mine["counts"]["want-psk"] == 1
     assert mine["info"]["psk_identity"] == "joe"
 
@@ -70,7 +71,8 @@ def test_psk_unknown(link):
     if link.role == "server":
         mine, yours = link.refused(ours=ours, theirs=theirs, cert=None, trust=False)
         assert mine.origin == "local" and yours.alert_in == mine.alert, show(mine, yours)
-        assert mine.reason in ("UNKNOWN_PSK", "NO_SHARED_PARAMETERS", "INVALID_CONFIGURATION"), show(mine)
+        assert mine.reason in ("UNKNOWN_PSK", "NO_SHARED_PARAMETERS",
+                               "INVALID_CONFIGURATION"), show(mine)
     else:
         mine, yours = link.refused(ours=ours, theirs=theirs, cert=server_cert(link), trust=False)
         # NSS goes on with its certificate, which nobody told us to trust.
@@ -83,6 +85,8 @@ def test_psk_wrong(link):
     ours, theirs = psk(link, key=OTHER)
     mine, yours = link.refused(ours=ours, theirs=theirs, cert=server_cert(link), trust=False)
     if link.role == "server":
-        assert (mine.origin, mine.alert) == ("local", DECRYPT_ERROR) and yours.alert_in == DECRYPT_ERROR
+        assert (mine.origin, mine.alert) == ("local",
+                                             DECRYPT_ERROR) and yours.alert_in == DECRYPT_ERROR
     else:
-        assert mine.origin == (WOLFSSL_SILENT if link.peer == "wolfSSL" else "peer"), show(mine, yours)
+        assert mine.origin == (WOLFSSL_SILENT if link.peer == "wolfSSL" else "peer"), show(mine,
+                                                                                           yours)

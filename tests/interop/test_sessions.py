@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tickets, resumption and early data."""
+import hashlib
 import socket
 
 import pytest
@@ -8,25 +9,55 @@ from process import LIMIT
 from programs import settings, show
 from relay import Relay
 
+def early_then_small(link):
+    return hashlib.sha256(link.data["early"].bytes + link.data["small"].bytes).hexdigest()
+
+
 EARLY = settings(earlyData=True)
 no_early_data = pytest.mark.na("Debian's wolfSSL is built without early data", peer="wolfSSL")
 
 
-def two_connections(link, ours=(), theirs=(), second=()):
-    """A full handshake for a session, then a second connection with it. As a client Ennead runs
-    twice and `second` are flags of its second run; the peer's client program runs once."""
+def other_suite(link, suite):
+    """A session made with AES-128, offered in a connection where only `suite` is allowed."""
     our_flags, their_flags = link.exchange()
-    session = link.tmp / "session"
+    first, session = "TLS_AES_128_GCM_SHA256", link.tmp / "session"
     if link.role == "client":
-        server = link.other(link.server_flags(), their_flags, "--connections", 2, theirs)
-        base = ["--port", server.port(), link.client_flags(), our_flags, ours]
-        first = link.driver(base, "--want-sessions", 1, "--session-out", session).report()
-        again = link.driver(base, "--session-in", "%s.0" % session, second).report()
-        return [first, again], server.reports()
-    server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 2, ours)
-    client = link.other("--port", server.port(), link.client_flags(), their_flags, "--connections", 2,
-                        "--session-out", session, theirs)
-    return server.reports(), client.reports()
+        server = link.other(link.server_flags(), their_flags, "--connections", 2)
+        base = ["--port", server.port(), link.client_flags(), our_flags]
+        link.driver(base, settings(ciphersuite=first), "--want-sessions", 1, "--session-out",
+                    session).report()
+        mine = link.driver(base, settings(ciphersuite=suite), "--session-in",
+                           "%s.0" % session).report()
+        yours = server.report()
+    else:
+        server = link.driver("--port", 0, link.server_flags(), our_flags, "--connections", 2)
+        base = ["--port", server.port(), link.client_flags(), their_flags]
+        link.other(base, "--suite", first, "--session-out", session).report()
+        yours = link.other(base, "--suite", suite, "--session-in", session).report()
+        mine = server.report()
+    link.check_good(mine, yours, link.data["small"])
+    assert mine["info"]["cipher"] == yours.cipher == suite
+    return mine, yours
+
+
+ONE_PROCESS = "NSS wraps a saved session with a key that dies with the process"
+
+
+@pytest.mark.row("session of another suite with the same hash")
+@pytest.mark.na(ONE_PROCESS, peer="NSS", role="server")
+@pytest.mark.na("a wolfSSL client refuses to offer it", peer="wolfSSL", role="server")
+def test_other_suite(link):
+    """RFC 8446 §4.2.11: it may be resumed, with the new suite. No one has to."""
+    mine, yours = other_suite(link, "TLS_CHACHA20_POLY1305_SHA256")
+    assert mine["info"]["resumed"] == yours.resumed, show(mine, yours)
+
+
+@pytest.mark.row("session of a suite with another hash: full handshake")
+@pytest.mark.na(ONE_PROCESS, peer="NSS", role="server")
+@pytest.mark.na("a wolfSSL client refuses to offer it", peer="wolfSSL", role="server")
+def test_other_hash(link):
+    mine, yours = other_suite(link, "TLS_AES_256_GCM_SHA384")
+    assert not mine["info"]["resumed"] and not yours.resumed, show(mine, yours)
 
 
 def check_resumed(link, mine, yours, mode="psk_dhe_ke"):
@@ -41,14 +72,13 @@ def check_resumed(link, mine, yours, mode="psk_dhe_ke"):
 
 @pytest.mark.row("resumption, psk_dhe_ke")
 def test_resume(link):
-    check_resumed(link, *two_connections(link))
+    check_resumed(link, *link.twice())
 
 
 @pytest.mark.row("resumption, psk_ke")
 @pytest.mark.na("NSS offers and accepts psk_dhe_ke only", peer="NSS")
-@pytest.mark.na("wolfSSL 5.5.4 offers psk_ke for external PSKs only", peer="wolfSSL", role="server")
 def test_resume_psk_ke(link):
-    check_resumed(link, *two_connections(link, settings(pskMode="psk_ke"), ["--psk-ke"]), mode="psk_ke")
+    check_resumed(link, *link.twice(settings(pskMode="psk_ke"), ["--psk-ke"]), mode="psk_ke")
 
 
 @pytest.mark.row("resumption after HelloRetryRequest in both handshakes")
@@ -58,7 +88,7 @@ def test_resume_retry(link):
     else:
         ours, theirs = settings(supportedGroup="P-384"), ["--group", "X25519", "--group", "P-384",
                                                           "--shares", 1]
-    mine, yours = two_connections(link, ours, theirs)
+    mine, yours = link.twice(ours, theirs)
     check_resumed(link, mine, yours)
     assert all(m["info"]["hello_retry"] for m in mine)
 
@@ -66,7 +96,7 @@ def test_resume_retry(link):
 @pytest.mark.row("resumption with AES-256 (SHA-384 PSK)")
 def test_resume_sha384(link):
     suite = "TLS_AES_256_GCM_SHA384"
-    check_resumed(link, *two_connections(link, settings(ciphersuite=suite), ["--suite", suite]))
+    check_resumed(link, *link.twice(settings(ciphersuite=suite), ["--suite", suite]))
 
 
 @pytest.mark.row("resumption keeps the client's identity")
@@ -77,7 +107,7 @@ def test_resume_mutual(link):
         ours, theirs = identity, [ca, "--auth", "require"]
     else:
         ours, theirs = [ca, settings(requireClient=True)], identity
-    mine, yours = two_connections(link, ours, theirs)
+    mine, yours = link.twice(ours, theirs)
     check_resumed(link, mine, yours)
     assert all(m["info"]["peer_authenticated"] for m in mine)
 
@@ -129,15 +159,41 @@ def early_flags(link):
 @pytest.mark.row("0-RTT accepted")
 @no_early_data
 def test_early_accepted(link):
-    mine, yours = two_connections(link, *early_flags(link))
+    mine, yours = link.twice(*early_flags(link))
     small, early = link.data["small"].size, link.data["early"].size
     assert mine[1].result == "closed" and mine[1]["info"]["resumed"], show(mine, yours)
     assert mine[1]["info"]["early_data"] == "accepted"
-    if link.role == "client":
-        assert yours[1].bytes_in == small + early and yours[1].bytes_in_early == early, show(yours)
-    else:
-        assert yours[1].early == "accepted"
-        assert mine[1].bytes_in == small + early and mine[1].bytes_in_early == early, show(mine)
+    receiver = yours[1] if link.role == "client" else mine[1]
+    assert receiver.bytes_in == small + early and receiver.bytes_in_early == early, show(mine,
+                                                                                         yours)
+    assert receiver.sha256_in == early_then_small(link)
+    assert link.role == "client" or yours[1].early == "accepted"
+
+
+@pytest.mark.row("0-RTT, one byte per TCP segment")
+@no_early_data
+def test_early_segments(link):
+    ours, theirs, second = early_flags(link)
+    mine, yours = link.twice([ours, "--segment", 1], theirs, second)
+    assert mine[1].result == "closed" and mine[1]["info"]["early_data"] == "accepted", show(mine,
+                                                                                            yours)
+    receiver = yours[1] if link.role == "client" else mine[1]
+    assert receiver.sha256_in == early_then_small(link), show(mine, yours)
+
+
+@pytest.mark.row("0-RTT, more data than the server allows")
+@pytest.mark.na("the peers' programs send all or nothing", role="server")
+@no_early_data
+def test_early_limit(link):
+    """16 KiB are allowed; what goes beyond follows after the handshake, in order."""
+    medium, small = link.data["medium"], link.data["small"]
+    ours, theirs, _ = early_flags(link)
+    mine, yours = link.twice(ours, theirs, ["--early", medium.path])
+    assert mine[1].result == "closed" and yours[1].end == "closed", show(mine, yours)
+    assert yours[1].bytes_in == medium.size + small.size and yours[1].bytes_in_early <= 16384, show(
+        yours
+    )
+    assert yours[1].sha256_in == hashlib.sha256(medium.bytes + small.bytes).hexdigest()
 
 
 def rejected_pair(link):
@@ -155,8 +211,8 @@ def rejected_pair(link):
         return mine, servers[1].report()
     servers = [link.driver("--port", 0, link.server_flags(), our_flags, ours) for _ in range(2)]
     client = link.other("--port", servers[0].port(), "--again-port", servers[1].port(),
-                        link.client_flags(), their_flags, theirs, "--connections", 2, "--session-out",
-                        session)
+                        link.client_flags(), their_flags, theirs, "--connections", 2,
+                        "--session-out", session)
     return servers[1].report(), client.report()
 
 
@@ -170,6 +226,7 @@ def test_early_rejected(link):
         # An Ennead client sends the data again, now protected by the handshake.
         assert mine["info"]["early_data"] == "rejected"
         assert yours.bytes_in == small + early and yours.bytes_in_early == 0, show(yours)
+        assert yours.sha256_in == early_then_small(link)
     else:
         assert yours.early == "rejected"
         assert mine.bytes_in_early == 0 and mine.bytes_in >= small, show(mine)
@@ -181,14 +238,15 @@ def test_early_rejected(link):
 def test_early_retry(link):
     if link.role == "client":
         ours, theirs, second = early_flags(link)
-        mine, yours = two_connections(link, ours, theirs, [second, settings(keyShares=0)])
+        mine, yours = link.twice(ours, theirs, [second, settings(keyShares=0)])
         assert mine[1]["info"]["early_data"] == "rejected" and mine[1]["info"]["hello_retry"]
         assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, show(yours)
         assert yours[1].bytes_in_early == 0
     else:
         ours, theirs, _ = early_flags(link)
-        mine, yours = two_connections(link, [ours, settings(supportedGroup="P-384")],
-                                      [theirs, "--group", "X25519", "--group", "P-384", "--shares", 1])
+        mine, yours = link.twice([ours, settings(supportedGroup="P-384")],
+                                      [theirs, "--group", "X25519", "--group", "P-384", "--shares",
+                                       1])
         assert yours[1].early == "rejected" and mine[1]["info"]["hello_retry"], show(mine, yours)
         assert mine[1].bytes_in_early == 0
     # OpenSSL's tickets for early data are for one look: gone with the first hello.
@@ -226,7 +284,7 @@ def test_early_replay(link):
 def test_early_unwanted(link):
     """The ticket does not allow early data, so a client must not send any."""
     early = ["--early", link.data["early"].path]
-    mine, yours = two_connections(link, EARLY, (), early)
+    mine, yours = link.twice(EARLY, (), early)
     assert mine[1].result == "closed" and mine[1]["info"]["early_data"] == "none", show(mine)
     # The message may go early; where it may not it goes with the rest.
     assert yours[1].bytes_in == link.data["small"].size + link.data["early"].size, show(yours)

@@ -16,6 +16,16 @@ PACKAGES = {"openssl": "openssl", "gnutls-cli": "gnutls-bin", "gnutls-serv": "gn
             "certutil": "libnss3-tools", "pk12util": "libnss3-tools"}
 GET = b"GET / HTTP/1.0\r\n\r\n"
 
+S_SERVER, S_CLIENT, SERV, CLI = "openssl s_server", "openssl s_client", "gnutls-serv", "gnutls-cli"
+SELFSERV, TSTCLNT, STRSCLNT = "selfserv", "tstclnt", "strsclnt"
+
+
+def cell(row, column):
+    """Marks one cell of the table of commands."""
+    def mark(test):
+        return pytest.mark.row(row)(pytest.mark.cell(SECTION, column)(test))
+    return mark
+
 
 class Tool(Process):
     def __init__(self, args, **more):
@@ -70,7 +80,8 @@ class Bench:
                           cwd=cwd)
 
     def s_client(self, port, *args):
-        return self.tool("openssl", "s_client", "-connect", "127.0.0.1:%d" % port, "-servername", NAME,
+        return self.tool("openssl", "s_client", "-connect", "127.0.0.1:%d" % port, "-servername",
+                         NAME,
                          "-CAfile", self.pki.ca, "-verify_hostname", NAME, "-verify_return_error",
                          "-tls1_3", args)
 
@@ -95,7 +106,8 @@ class Bench:
                       self.pki.ca)
             for name, kind in (("server", "p256"), ("client", "client-p256")):
                 cert, p12 = self.pki(kind), Path(self.tmp) / (name + ".p12")
-                self._run("openssl", "pkcs12", "-export", "-in", cert.chain, "-inkey", cert.key, "-name",
+                self._run("openssl", "pkcs12", "-export", "-in", cert.chain, "-inkey", cert.key,
+                          "-name",
                           name, "-passout", "pass:", "-out", p12)
                 self._run("pk12util", "-i", p12, "-d", self.nss_dir, "-W", "")
         return self.nss_dir
@@ -110,8 +122,14 @@ class Bench:
     def tstclnt(self, port, *args):
         request = Path(self.tmp) / "request"
         request.write_bytes(GET)
-        return self.tool("tstclnt", "-h", "127.0.0.1", "-a", NAME, "-p", port, "-d", self.nss(), "-V",
+        return self.tool("tstclnt", "-h", "127.0.0.1", "-a", NAME, "-p", port, "-d", self.nss(),
+                         "-V",
                          "tls1.3:tls1.3", "-A", request, args)
+
+    def strsclnt(self, port, *args):
+        return self.tool("strsclnt", "-a", NAME, "-p", port, "-d", self.nss(), "-V",
+                         "tls1.3:tls1.3",
+                         args, "127.0.0.1")
 
     # ---- what both sides say ------------------------------------------------------
 
@@ -127,17 +145,23 @@ def same(report, data):
 
 
 # Cells of the commands' table that no test fills.
-CLIENTS, SERVERS = ("openssl s_client", "gnutls-cli", "tstclnt", "strsclnt"), ("openssl s_server",
-                                                                             "gnutls-serv", "selfserv")
+CLIENTS = (S_CLIENT, CLI, TSTCLNT, STRSCLNT)
 MISSING = {
-    ("external PSK", "selfserv"): "selfserv 3.87 takes -z but answers every client with its certificate",
-    ("a 16 MiB file over HTTP", "selfserv"): "selfserv's answer has no body",
+    ("external PSK",
+     SELFSERV): "selfserv 3.87 takes -z but answers every client with its certificate",
+    ("a 16 MiB file over HTTP", SELFSERV): "selfserv's answer has no body",
 }
 
 
 def without_command(row, column):
     if (row, column) in MISSING:
         return MISSING[row, column]
+    if row == "middlebox compatibility asked for" and column not in (TSTCLNT, STRSCLNT):
+        return "the client asks" if column == SELFSERV else "on by default, so in every other row"
+    if row == "no middlebox compatibility" and column in (SELFSERV, TSTCLNT, STRSCLNT):
+        return "off by default, so in every other row"
+    if row.startswith("killed") and column in (SELFSERV, STRSCLNT):
+        return "its answer is over before it can be killed"
     if row == "a 16 MiB file over HTTP" and column in CLIENTS:
         return "a client serves no file"
     return "%s has no flag or command for it" % column

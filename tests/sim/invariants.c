@@ -200,6 +200,10 @@ static bool harmless(const struct sim_world *w, int d)
 	    fault->offset >= receiver->stopped_reading_at) {
 		return true;
 	}
+	/* after close() the end of the stream is as good as the peer's end of data (engine.h) */
+	if (receiver->close_called && receiver->end_called) {
+		return true;
+	}
 	/* §4.2.10: rejected early data is skipped unread */
 	if (d == 0 && protected_record && fault->offset < w->skip_end) {
 		return true;
@@ -240,6 +244,25 @@ static void check_tampering(struct sim_world *w)
 	}
 }
 
+/* A stream that ends too soon, in a connection that would have succeeded, is that and nothing else. */
+static void check_truncation(struct sim_world *w, const struct sim_expect *x)
+{
+	for (int d = 0; d < 2 && x->success; d++) {
+		enum sim_fault_kind kind = w->c->fault[d].kind;
+		if (!w->pipe[d].fault_hit || (kind != SIM_FAULT_FIN && kind != SIM_FAULT_RESET)) {
+			continue;
+		}
+		for (int i = 0; i < 2; i++) {
+			const struct sim_endpoint *ep = &w->ep[i];
+			if (ep->failed && ep->error.reason != ENN_REASON_TRUNCATED &&
+			    ep->error.origin != ENN_ORIGIN_PEER && !x->resend_refused) {
+				sim_violation(w->run, "the %s was cut off but says: %s", ep->name,
+					      ep->error.text);
+			}
+		}
+	}
+}
+
 /* ---- the end ------------------------------------------------------------------------------------------------ */
 
 static void check_over(struct sim_world *w)
@@ -258,6 +281,12 @@ static void check_over(struct sim_world *w)
 	}
 }
 
+/* Which makes any outcome right. */
+static bool short_deadline(const struct sim_world *w)
+{
+	return w->c->side[0].timeout_ms < 30000 || w->c->side[1].timeout_ms < 30000;
+}
+
 void sim_check_end(struct sim_world *w, const struct sim_expect *x)
 {
 	bool strange = disturbed(w);
@@ -271,11 +300,11 @@ void sim_check_end(struct sim_world *w, const struct sim_expect *x)
 		w->run->count.early++;
 	}
 	w->run->count.resumed += w->ep[0].info.resumed;
-	for (int i = 0; i < 2; i++) {
-		/* a short deadline makes any outcome right */
-		strange = strange || w->ep[i].upset || w->ep[i].side->timeout_ms < 30000;
-	}
+	strange = strange || w->ep[0].upset || w->ep[1].upset || short_deadline(w);
 	check_tampering(w);
+	if (!short_deadline(w)) {
+		check_truncation(w, x);
+	}
 	if (!strange) {
 		check_expected(w, x);
 	}

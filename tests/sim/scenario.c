@@ -297,6 +297,29 @@ static void vary(struct sim_rng *r, struct sim_connection *c)
 				       : sim_rng_below(r, 100000) * ENN_SECOND;
 }
 
+/* The first of several must leave a session, or the later ones have nothing to resume. */
+static void pacify(struct sim_rng *r, struct sim_connection *c)
+{
+	struct sim_side *client = &c->side[0];
+	struct sim_side *server = &c->side[1];
+
+	if (client->trust == SIM_TRUST_STRANGER) {
+		client->trust = SIM_TRUST_ROOT;
+	}
+	client->wrong_name = false;
+	server->require_client = false;
+	server->trust = SIM_TRUST_ROOT;
+	server->alpn = client->alpn;
+	client->early = server->early = sim_rng_chance(r, 80);
+	for (int i = 0; i < 2; i++) {
+		c->side[i].answer_yes = true;
+		c->side[i].resume = true;
+		c->side[i].tickets += c->side[i].tickets == 0;
+		c->side[i].finish = c->side[i].finish == SIM_FINISH_CLOSE ? SIM_FINISH_FINAL
+									   : c->side[i].finish;
+	}
+}
+
 static void draw_first(struct sim_rng *r, struct sim_connection *c)
 {
 	for (int i = 0; i < 2; i++) {
@@ -323,6 +346,9 @@ void sim_scenario_draw(struct sim_scenario *s, uint64_t seed)
 		struct sim_connection *c = &s->connection[i];
 		if (i == 0) {
 			draw_first(&r, c);
+			if (s->count > 1) {
+				pacify(&r, c);
+			}
 		} else {
 			*c = s->connection[i - 1];
 			memset(c->fault, 0, sizeof(c->fault));
@@ -334,7 +360,9 @@ void sim_scenario_draw(struct sim_scenario *s, uint64_t seed)
 		}
 		draw_shape(&r, &c->shape[0], &c->side[0]);
 		draw_shape(&r, &c->shape[1], &c->side[1]);
-		draw_trouble(&r, c);
+		if (i + 1 == s->count || sim_rng_chance(&r, 20)) {
+			draw_trouble(&r, c);
+		}
 	}
 }
 

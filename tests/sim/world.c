@@ -86,11 +86,13 @@ void sim_hash(struct sim_run *run, const void *data, size_t len)
 
 /* ---- one connection ------------------------------------------------------------------------------- */
 
-/* The padding that the observer can insist on: batches with room for any record, else a record may
- * have to do without. */
-static uint64_t visible_padding(const struct sim_side *side)
+/* The padding that the observer can insist on: where batches have room for any record, else a record may
+ * have to do without; and not of early data, of which a server skips only so many bytes. */
+static uint64_t visible_padding(const struct sim_connection *c, int side)
 {
-	return side->batch_min >= 17000 ? side->padding : 0;
+	bool maybe_early = side == 0 && c->offer_session && c->side[0].early;
+
+	return c->side[side].batch_min >= 17000 && !maybe_early ? c->side[side].padding : 0;
 }
 
 void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
@@ -111,7 +113,7 @@ void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
 		uint64_t watched = fault->kind == SIM_FAULT_NONE ? UINT64_MAX : fault->offset;
 		sim_pipe_init(&w->pipe[d], &c->shape[d], fault, run->scenario->seed,
 			      20 + 2 * index + (unsigned)d);
-		sim_wire_init(&w->wire[d], d == 1, watched, visible_padding(&c->side[d]));
+		sim_wire_init(&w->wire[d], d == 1, watched, visible_padding(c, d));
 	}
 	for (int i = 0; i < 2; i++) {
 		sim_endpoint_init(&w->ep[i], w, i == 1);
@@ -255,6 +257,7 @@ void sim_world_close(struct sim_world *w)
 		sim_check_heap(&w->ep[i]);
 	}
 	for (int d = 0; d < 2; d++) {
+		w->run->sent[d] = w->pipe[d].written;
 		sim_pipe_free(&w->pipe[d]);
 	}
 	free(w->flight);

@@ -52,6 +52,7 @@ struct sim_run {
 	struct {
 		uint64_t steps, bytes, ready, resumed, early, failed;
 	} count;
+	uint64_t sent[2];	  /* bytes of the last connection, by direction */
 	size_t peak_before_ready; /* of any engine's memory */
 };
 

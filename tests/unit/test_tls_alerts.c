@@ -50,9 +50,10 @@ static struct enn_engine *make_engine(bool server)
 	assert_int_equal(enn_security_add_credential(s, k), ENN_OK);
 	assert_int_equal(enn_security_add_alpn(s, (const uint8_t *)"h2", 2), ENN_OK);
 	enn_credential_free(k);
-	assert_int_equal(server ? enn_engine_new_server(&enn_tls_protocol, &env, s, &options, &e, &error)
-				: enn_engine_new_client(&enn_tls_protocol, &env, s, &options, &e, &error),
-			 ENN_OK);
+	assert_int_equal(
+		server ? enn_engine_new_server(&enn_tls_protocol, &env, s, &options, &e, &error)
+		       : enn_engine_new_client(&enn_tls_protocol, &env, s, &options, &e, &error),
+		ENN_OK);
 	enn_security_free(s);
 	assert_int_equal(enn_engine_start(e, 0), ENN_OK);
 	return e;
@@ -167,7 +168,8 @@ static void put_extensions(struct enn_writer *w, const struct hello *h)
 		put_psk(w, h);
 	}
 	if (!(out & ENN_HAS_SUPPORTED_VERSIONS)) {
-		put_u16_list(w, ENN_EXT_SUPPORTED_VERSIONS, 1, h->version ? h->version : ENN_TLS_1_3);
+		put_u16_list(w, ENN_EXT_SUPPORTED_VERSIONS, 1,
+			     h->version ? h->version : ENN_TLS_1_3);
 	}
 	if (!(out & ENN_HAS_SUPPORTED_GROUPS)) {
 		put_u16_list(w, ENN_EXT_SUPPORTED_GROUPS, 2, h->group ? h->group : 0x001d);
@@ -238,7 +240,8 @@ static void test_client_hellos(void **state)
 		{"compression", ENN_ALERT_ILLEGAL_PARAMETER, .compression = 1},
 		{"two compressions", ENN_ALERT_ILLEGAL_PARAMETER, .compression_two = true},
 		{"unknown suite", ENN_ALERT_HANDSHAKE_FAILURE, .suite = 0x00ff},
-		{"unknown group", ENN_ALERT_HANDSHAKE_FAILURE, .group = 0x0100, .empty_share = true},
+		{"unknown group", ENN_ALERT_HANDSHAKE_FAILURE, .group = 0x0100,
+		 .empty_share = true},
 		{"share without group", ENN_ALERT_ILLEGAL_PARAMETER, .share_group = 0x0017},
 		{"repeated extension", ENN_ALERT_ILLEGAL_PARAMETER,
 		 .repeat = ENN_EXT_SUPPORTED_VERSIONS},
@@ -246,7 +249,8 @@ static void test_client_hellos(void **state)
 		{"psk without modes", ENN_ALERT_MISSING_EXTENSION, .leave_out = ENN_HAS_PSK_MODES},
 		{"shares without groups", ENN_ALERT_MISSING_EXTENSION,
 		 .leave_out = ENN_HAS_SUPPORTED_GROUPS},
-		{"groups without shares", ENN_ALERT_MISSING_EXTENSION, .leave_out = ENN_HAS_KEY_SHARE},
+		{"groups without shares", ENN_ALERT_MISSING_EXTENSION,
+		 .leave_out = ENN_HAS_KEY_SHARE},
 		{"no signatures and no psk", ENN_ALERT_MISSING_EXTENSION,
 		 .leave_out = ENN_HAS_SIGNATURE_ALGORITHMS | ENN_HAS_PRE_SHARED_KEY},
 		{"early data without psk", ENN_ALERT_ILLEGAL_PARAMETER,
@@ -254,7 +258,8 @@ static void test_client_hellos(void **state)
 		{"no psk and no certificate", ENN_ALERT_HANDSHAKE_FAILURE,
 		 .leave_out = ENN_HAS_PRE_SHARED_KEY},
 		{"wrong binder", ENN_ALERT_DECRYPT_ERROR, .wrong_binder = true},
-		{"binders and identities differ", ENN_ALERT_ILLEGAL_PARAMETER, .extra_binder = true},
+		{"binders and identities differ", ENN_ALERT_ILLEGAL_PARAMETER,
+		 .extra_binder = true},
 		{"no shared application protocol", ENN_ALERT_NO_APPLICATION_PROTOCOL, .alpn = "zz"},
 		{"trailing byte", ENN_ALERT_DECODE_ERROR, .trailing = true},
 	};
@@ -294,7 +299,7 @@ static void test_truncated_hellos(void **state)
 		assert_int_equal(event.type, ENN_EVENT_FAILED);
 		bool no_extensions = n == 9 + 2 + 32 + 1 + 4 + 2; /* then it is an old client's */
 		assert_int_equal(event.u.error.wire_code, no_extensions ? ENN_ALERT_PROTOCOL_VERSION
-									 : ENN_ALERT_DECODE_ERROR);
+									: ENN_ALERT_DECODE_ERROR);
 		enn_engine_free(e);
 	}
 }
@@ -399,7 +404,8 @@ static size_t make_answer(uint8_t *buf, size_t cap, const struct answer *a, stru
 static void test_server_hellos(void **state)
 {
 	static const struct answer table[] = {
-		{"TLS 1.2 server", ENN_ALERT_PROTOCOL_VERSION, .no_version = true, .no_share = true},
+		{"TLS 1.2 server", ENN_ALERT_PROTOCOL_VERSION, .no_version = true,
+		 .no_share = true},
 		{"version not offered", ENN_ALERT_ILLEGAL_PARAMETER, .version = 0x0305},
 		{"legacy version", ENN_ALERT_ILLEGAL_PARAMETER, .legacy_version = 0x0302},
 		{"suite not offered", ENN_ALERT_ILLEGAL_PARAMETER, .suite = 0x1304},

@@ -241,6 +241,10 @@ static void give_event(struct enn_tls *t, uint32_t bit, struct enn_event *event)
 /* What the last event lent goes back. */
 static void take_back(struct enn_tls *t)
 {
+	if (t->partial_done > 0 && !(t->pending & ENN_TLS_PENDING_RECEIVED)) {
+		enn_buffer_consume(&t->partial, t->partial_done);
+		t->partial_done = 0;
+	}
 	if (t->session != NULL && !(t->pending & ENN_TLS_PENDING_SESSION)) {
 		enn_free_secret(t->carrier.env, t->session, t->session_len);
 		t->session = NULL;
@@ -315,7 +319,7 @@ static enum enn_status tls_send(struct enn_engine *e, enn_time now,
 static bool may_trim(const struct enn_tls *t)
 {
 	return t->state == ENN_TLS_STATE_OPEN && t->partial.mem != NULL &&
-	       enn_buffer_len(&t->partial) == t->partial_done;
+	       enn_buffer_len(&t->partial) == 0;
 }
 
 static enn_time tls_deadline(const struct enn_engine *e)
@@ -339,9 +343,8 @@ static void tls_expire(struct enn_engine *e, enn_time now)
 				     t->carrier.security->value[ENN_SECURITY_HANDSHAKE_TIMEOUT]);
 		return;
 	}
-	if (may_trim(t) && !(t->pending & ENN_TLS_PENDING_RECEIVED)) {
+	if (may_trim(t)) {
 		enn_buffer_clear(&t->partial, t->carrier.env);
-		t->partial_done = 0;
 	}
 }
 

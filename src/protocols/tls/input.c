@@ -291,7 +291,13 @@ static void receive_alert(struct enn_tls *t, const uint8_t *content, size_t len)
 			     "an alert record does not hold one alert");
 		return;
 	}
-	if (alert == ENN_ALERT_CLOSE_NOTIFY && t->state == ENN_TLS_STATE_OPEN) {
+	if (alert == ENN_ALERT_USER_CANCELED) {
+		t->peer_canceled = true; /* §6.1: a close_notify follows */
+		return;
+	}
+	/* A client is open one flight before its server: what the server cancels then is no end of data. */
+	if (alert == ENN_ALERT_CLOSE_NOTIFY && t->state == ENN_TLS_STATE_OPEN &&
+	    !t->peer_canceled) {
 		t->receive_closed = true;
 		if (!t->closing) {
 			t->received = NULL;
@@ -302,12 +308,13 @@ static void receive_alert(struct enn_tls *t, const uint8_t *content, size_t len)
 		enn_tls_check_closed(t);
 		return;
 	}
-	if (alert == ENN_ALERT_USER_CANCELED) {
-		return; /* §6.1: a close_notify follows */
+	if (t->peer_canceled) {
+		alert = ENN_ALERT_USER_CANCELED;
 	}
 	(void)enn_error_set(&t->carrier.error, ENN_E_FAILED,
-			    alert == ENN_ALERT_CLOSE_NOTIFY ? ENN_REASON_CONNECTION_ABORTED
-							    : ENN_REASON_PROTOCOL_FAILED,
+			    alert == ENN_ALERT_CLOSE_NOTIFY || t->peer_canceled
+				    ? ENN_REASON_CONNECTION_ABORTED
+				    : ENN_REASON_PROTOCOL_FAILED,
 			    t->hs != NULL ? "handshake" : "connection", "the peer sent alert %u %s",
 			    alert, enn_alert_name(alert));
 	t->carrier.error.origin = ENN_ORIGIN_PEER;

@@ -70,6 +70,7 @@ struct enn_tls {
 	uint8_t ccs_received;
 	uint8_t empty_records;
 	bool receive_closed; /* close_notify came */
+	bool peer_canceled;  /* user_canceled came */
 	bool ended;	     /* the byte stream ended */
 	bool trim_chain;     /* READY was delivered: the peer's chain can go */
 

@@ -200,8 +200,8 @@ static bool open_psk(const struct peer_options *o, struct peer_report *report)
 	} else {
 		code = gnutls_psk_allocate_client_credentials(&lib.psk_client);
 		if (code == 0) {
-			code = gnutls_psk_set_client_credentials(lib.psk_client, o->psk_identity, &key,
-								 GNUTLS_PSK_KEY_RAW);
+			code = gnutls_psk_set_client_credentials(lib.psk_client, o->psk_identity,
+								 &key, GNUTLS_PSK_KEY_RAW);
 		}
 	}
 	return code == 0 || fail(report, "psk", code);
@@ -213,7 +213,8 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 
 	lib.o = o;
 	if (code == 0 && o->ca != NULL) {
-		code = gnutls_certificate_set_x509_trust_file(lib.certs, o->ca, GNUTLS_X509_FMT_PEM);
+		code = gnutls_certificate_set_x509_trust_file(lib.certs, o->ca,
+							      GNUTLS_X509_FMT_PEM);
 	}
 	if (code >= 0 && o->crl != NULL) {
 		code = gnutls_certificate_set_x509_crl_file(lib.certs, o->crl, GNUTLS_X509_FMT_PEM);
@@ -256,7 +257,8 @@ static int set_alpn(const struct peer_options *o)
 		ids[i].data = (unsigned char *)(uintptr_t)o->alpn[i];
 		ids[i].size = (unsigned)strlen(o->alpn[i]);
 	}
-	return gnutls_alpn_set_protocols(lib.session, ids, (unsigned)o->n_alpn, GNUTLS_ALPN_MANDATORY);
+	return gnutls_alpn_set_protocols(lib.session, ids, (unsigned)o->n_alpn,
+					 GNUTLS_ALPN_MANDATORY);
 }
 
 static int set_server(const struct peer_options *o)
@@ -284,7 +286,8 @@ static int set_client(const struct peer_options *o)
 	int code = 0;
 
 	if (o->name != NULL) {
-		code = gnutls_server_name_set(lib.session, GNUTLS_NAME_DNS, o->name, strlen(o->name));
+		code = gnutls_server_name_set(lib.session, GNUTLS_NAME_DNS, o->name,
+					      strlen(o->name));
 	}
 	if (code == 0 && o->session_in.data != NULL) {
 		code = gnutls_session_set_data(lib.session, o->session_in.data, o->session_in.len);
@@ -301,7 +304,7 @@ static int set_session(const struct peer_options *o)
 		flags |= GNUTLS_ENABLE_EARLY_DATA;
 	}
 	if (!o->server && o->shares > 0) {
-		flags |= o->shares == 1   ? GNUTLS_KEY_SHARE_TOP
+		flags |= o->shares == 1	  ? GNUTLS_KEY_SHARE_TOP
 			 : o->shares == 2 ? GNUTLS_KEY_SHARE_TOP2
 					  : GNUTLS_KEY_SHARE_TOP3;
 	}
@@ -358,7 +361,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 		}
 	}
 	if (gnutls_alpn_get_selected_protocol(lib.session, &alpn) == 0) {
-		snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)alpn.size, (char *)alpn.data);
+		snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)alpn.size,
+			 (char *)alpn.data);
 	}
 	report->resumed = gnutls_session_is_resumed(lib.session) != 0;
 	report->peer_cert = gnutls_certificate_get_peers(lib.session, &count) != NULL && count > 0;
@@ -369,9 +373,9 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 				 : "rejected");
 	}
 	if (o->export_label != NULL) {
-		report->has_export = gnutls_prf_rfc5705(lib.session, strlen(o->export_label),
-							o->export_label, 0, NULL, o->export_len,
-							(char *)report->exported) == 0;
+		report->has_export =
+			gnutls_prf_rfc5705(lib.session, strlen(o->export_label), o->export_label, 0,
+					   NULL, o->export_len, (char *)report->exported) == 0;
 	}
 }
 
@@ -479,9 +483,9 @@ ssize_t peer_library_read(unsigned char *buf, size_t len, struct peer_report *re
 bool peer_library_write(const unsigned char *buf, size_t len, struct peer_report *report)
 {
 	while (len > 0) {
-		size_t pad = lib.o->padding > 0
-				     ? (lib.o->padding - (len + 1) % lib.o->padding) % lib.o->padding
-				     : 0;
+		size_t pad = lib.o->padding > 0 ? (lib.o->padding - (len + 1) % lib.o->padding) %
+							  lib.o->padding
+						: 0;
 		ssize_t n;
 
 		/* The library refuses padding that does not fit the record. */

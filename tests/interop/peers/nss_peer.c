@@ -55,7 +55,8 @@ static CERTCertificate *hold(X509 *x)
 	CERTCertificate *cert = NULL;
 
 	if (len > 0 && lib.n_certs < 8) {
-		cert = CERT_NewTempCertificate(CERT_GetDefaultCertDB(), &item, NULL, PR_FALSE, PR_TRUE);
+		cert = CERT_NewTempCertificate(CERT_GetDefaultCertDB(), &item, NULL, PR_FALSE,
+					       PR_TRUE);
 		if (cert != NULL) {
 			lib.certs[lib.n_certs++] = cert;
 		}
@@ -137,7 +138,8 @@ static bool import_key(const char *path)
 	unsigned char *der = NULL, public[600];
 	int len = info != NULL ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : -1;
 	int public_len = key != NULL ? public_value(key, public, sizeof(public)) : -1;
-	SECItem item = {siBuffer, der, (unsigned)len}, value = {siBuffer, public, (unsigned)public_len};
+	SECItem item = {siBuffer, der, (unsigned)len},
+		value = {siBuffer, public, (unsigned)public_len};
 	bool ok;
 
 	ok = len > 0 && public_len > 0 &&
@@ -183,8 +185,8 @@ static SECStatus accept_any(void *arg, PRFileDesc *fd, PRBool check, PRBool is_s
 	return SECSuccess;
 }
 
-static SECStatus on_client_auth(void *arg, PRFileDesc *fd, CERTDistNames *names, CERTCertificate **cert,
-				SECKEYPrivateKey **key)
+static SECStatus on_client_auth(void *arg, PRFileDesc *fd, CERTDistNames *names,
+				CERTCertificate **cert, SECKEYPrivateKey **key)
 {
 	(void)arg;
 	(void)fd;
@@ -219,8 +221,9 @@ static SECStatus on_token(PRFileDesc *fd, const PRUint8 *token, unsigned int len
 	return SECSuccess;
 }
 
-static SSLHelloRetryRequestAction on_retry(PRBool first, const PRUint8 *token, unsigned int token_len,
-					   PRUint8 *out, unsigned int *out_len, unsigned int max, void *arg)
+static SSLHelloRetryRequestAction on_retry(PRBool first, const PRUint8 *token,
+					   unsigned int token_len, PRUint8 *out,
+					   unsigned int *out_len, unsigned int max, void *arg)
 {
 	(void)token;
 	(void)token_len;
@@ -240,7 +243,8 @@ static bool make_psk(const struct peer_options *o)
 	PK11SlotInfo *slot = PK11_GetInternalSlot();
 	SECItem key = {siBuffer, o->psk.data, (unsigned)o->psk.len};
 
-	lib.psk = PK11_ImportSymKey(slot, CKM_HKDF_KEY_GEN, PK11_OriginUnwrap, CKA_DERIVE, &key, NULL);
+	lib.psk = PK11_ImportSymKey(slot, CKM_HKDF_KEY_GEN, PK11_OriginUnwrap, CKA_DERIVE, &key,
+				    NULL);
 	PK11_FreeSlot(slot);
 	return lib.psk != NULL;
 }
@@ -271,8 +275,8 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 		return fail(report, "cache");
 	}
 	if (o->early_max > 0 &&
-	    SSL_CreateAntiReplayContext(PR_Now() - 20 * PR_USEC_PER_SEC, 10 * PR_USEC_PER_SEC, 7, 14,
-					&lib.anti_replay) != SECSuccess) {
+	    SSL_CreateAntiReplayContext(PR_Now() - 20 * PR_USEC_PER_SEC, 10 * PR_USEC_PER_SEC, 7,
+					14, &lib.anti_replay) != SECSuccess) {
 		return fail(report, "anti-replay");
 	}
 	return true;
@@ -326,10 +330,12 @@ static SECStatus set_groups(const struct peer_options *o)
 			}
 		}
 	}
-	if (o->n_groups > 0 && SSL_NamedGroupConfig(lib.fd, ids, (unsigned)o->n_groups) != SECSuccess) {
+	if (o->n_groups > 0 &&
+	    SSL_NamedGroupConfig(lib.fd, ids, (unsigned)o->n_groups) != SECSuccess) {
 		return SECFailure;
 	}
-	return o->shares > 1 ? SSL_SendAdditionalKeyShares(lib.fd, (unsigned)o->shares - 1) : SECSuccess;
+	return o->shares > 1 ? SSL_SendAdditionalKeyShares(lib.fd, (unsigned)o->shares - 1)
+			     : SECSuccess;
 }
 
 static SECStatus set_alpn(const struct peer_options *o)
@@ -359,7 +365,8 @@ static SECStatus set_server(const struct peer_options *o)
 	if (SSL_SNISocketConfigHook(lib.fd, on_sni, NULL) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_REQUEST_CERTIFICATE, o->auth != AUTH_NONE) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_REQUIRE_CERTIFICATE,
-			  o->auth == AUTH_REQUIRE ? SSL_REQUIRE_ALWAYS : SSL_REQUIRE_NEVER) != SECSuccess) {
+			  o->auth == AUTH_REQUIRE ? SSL_REQUIRE_ALWAYS : SSL_REQUIRE_NEVER) !=
+		    SECSuccess) {
 		return SECFailure;
 	}
 	if (o->early_max > 0 && (SSL_SetAntiReplayContext(lib.fd, lib.anti_replay) != SECSuccess ||
@@ -375,7 +382,8 @@ static SECStatus set_client(const struct peer_options *o)
 		return SECFailure;
 	}
 	/* NSS 3.87 dies when it encodes a session that has no peer certificate. */
-	if (lib.psk == NULL && SSL_SetResumptionTokenCallback(lib.fd, on_token, NULL) != SECSuccess) {
+	if (lib.psk == NULL &&
+	    SSL_SetResumptionTokenCallback(lib.fd, on_token, NULL) != SECSuccess) {
 		return SECFailure;
 	}
 	if (SSL_GetClientAuthDataHook(lib.fd, on_client_auth, NULL) != SECSuccess) {
@@ -427,7 +435,8 @@ static bool nonblocking(bool on)
  * the server's answer is not early. */
 static bool holding;
 
-static PRInt32 hold_recv(PRFileDesc *fd, void *buf, PRInt32 len, PRIntn flags, PRIntervalTime timeout)
+static PRInt32 hold_recv(PRFileDesc *fd, void *buf, PRInt32 len, PRIntn flags,
+			 PRIntervalTime timeout)
 {
 	if (holding) {
 		PR_SetError(PR_WOULD_BLOCK_ERROR, 0);
@@ -505,8 +514,9 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	if (o->export_label != NULL) {
 		report->has_export =
 			SSL_ExportKeyingMaterial(lib.fd, o->export_label,
-						 (unsigned)strlen(o->export_label), PR_FALSE, NULL, 0,
-						 report->exported, (unsigned)o->export_len) == SECSuccess;
+						 (unsigned)strlen(o->export_label), PR_FALSE, NULL,
+						 0, report->exported,
+						 (unsigned)o->export_len) == SECSuccess;
 	}
 }
 
@@ -520,7 +530,8 @@ bool peer_library_connect(const struct peer_options *o, int fd, struct peer_repo
 	}
 	lib.fd = SSL_ImportFD(NULL, lib.fd);
 	/* The reset drops a session that was set, so it comes first. */
-	if (lib.fd == NULL || SSL_ResetHandshake(lib.fd, o->server ? PR_TRUE : PR_FALSE) != SECSuccess ||
+	if (lib.fd == NULL ||
+	    SSL_ResetHandshake(lib.fd, o->server ? PR_TRUE : PR_FALSE) != SECSuccess ||
 	    set_options(o) != SECSuccess) {
 		return fail(report, "options");
 	}
@@ -590,5 +601,6 @@ bool peer_library_final(struct peer_report *report)
 
 bool peer_library_rekey(bool both, struct peer_report *report)
 {
-	return SSL_KeyUpdate(lib.fd, both ? PR_TRUE : PR_FALSE) == SECSuccess || fail(report, "key update");
+	return SSL_KeyUpdate(lib.fd, both ? PR_TRUE : PR_FALSE) == SECSuccess ||
+	       fail(report, "key update");
 }

@@ -79,8 +79,8 @@ static int on_sni(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-		   unsigned in_len, void *arg)
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+		   const unsigned char *in, unsigned in_len, void *arg)
 {
 	(void)ssl;
 	(void)arg;
@@ -206,7 +206,8 @@ static bool set_algorithms(const struct peer_options *o, struct peer_report *rep
 		return fail(report, "groups");
 	}
 	if (SSL_CTX_set_min_proto_version(lib.ctx, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_max_proto_version(lib.ctx, o->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) != 1) {
+	    SSL_CTX_set_max_proto_version(lib.ctx, o->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) !=
+		    1) {
 		return fail(report, "versions");
 	}
 	return true;
@@ -263,8 +264,9 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	if (lib.ctx == NULL || !set_trust(o, report) || !set_algorithms(o, report)) {
 		return fail(report, "context");
 	}
-	if (o->cert != NULL && (SSL_CTX_use_certificate_chain_file(lib.ctx, o->cert) != 1 ||
-				SSL_CTX_use_PrivateKey_file(lib.ctx, o->key, SSL_FILETYPE_PEM) != 1)) {
+	if (o->cert != NULL &&
+	    (SSL_CTX_use_certificate_chain_file(lib.ctx, o->cert) != 1 ||
+	     SSL_CTX_use_PrivateKey_file(lib.ctx, o->key, SSL_FILETYPE_PEM) != 1)) {
 		return fail(report, "certificate");
 	}
 	if (o->n_alpn > 0 && !set_alpn(o)) {
@@ -362,22 +364,25 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	snprintf(report->cipher, sizeof(report->cipher), "%s",
 		 SSL_CIPHER_standard_name(SSL_get_current_cipher(lib.ssl)));
 	snprintf(report->group, sizeof(report->group), "%s",
-		 nid == NID_X9_62_prime256v1 ? "P-256" : nid == NID_secp384r1 ? "P-384"
-						     : nid == NID_X25519       ? "X25519"
-									       : "");
+		 nid == NID_X9_62_prime256v1 ? "P-256"
+		 : nid == NID_secp384r1	     ? "P-384"
+		 : nid == NID_X25519	     ? "X25519"
+					     : "");
 	SSL_get0_alpn_selected(lib.ssl, &alpn, &alpn_len);
 	snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)alpn_len, (const char *)alpn);
 	report->resumed = SSL_session_reused(lib.ssl) == 1;
 	report->peer_cert = cert != NULL;
 	if (!o->server && o->early.data != NULL) {
 		snprintf(report->early, sizeof(report->early), "%s",
-			 SSL_get_early_data_status(lib.ssl) == SSL_EARLY_DATA_ACCEPTED ? "accepted"
-										       : "rejected");
+			 SSL_get_early_data_status(lib.ssl) == SSL_EARLY_DATA_ACCEPTED
+				 ? "accepted"
+				 : "rejected");
 	}
 	if (o->export_label != NULL) {
-		report->has_export = SSL_export_keying_material(
-					     lib.ssl, report->exported, o->export_len, o->export_label,
-					     strlen(o->export_label), NULL, 0, 0) == 1;
+		report->has_export =
+			SSL_export_keying_material(lib.ssl, report->exported, o->export_len,
+						   o->export_label, strlen(o->export_label), NULL,
+						   0, 0) == 1;
 	}
 }
 
@@ -389,7 +394,8 @@ bool peer_library_connect(const struct peer_options *o, int fd, struct peer_repo
 		return fail(report, "new");
 	}
 	if (!o->server && o->name != NULL &&
-	    (SSL_set_tlsext_host_name(lib.ssl, o->name) != 1 || SSL_set1_host(lib.ssl, o->name) != 1)) {
+	    (SSL_set_tlsext_host_name(lib.ssl, o->name) != 1 ||
+	     SSL_set1_host(lib.ssl, o->name) != 1)) {
 		return fail(report, "name");
 	}
 	if (o->session_in.data != NULL && !use_session(o, report)) {

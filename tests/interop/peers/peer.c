@@ -123,10 +123,11 @@ static bool add(const char **list, size_t *n, const char *value)
 	return true;
 }
 
-static const char names[] = "port again-port connections ca cert key crl name sni-expect no-verify auth suite "
-			    "group alpn shares psk psk-ke tls12 cookie no-compat export early "
-			    "early-max session-in session-out padding max-frag tickets keylog do "
-			    "timeout";
+static const char names[] =
+	"port again-port connections ca cert key crl name sni-expect no-verify auth suite "
+	"group alpn shares psk psk-ke tls12 cookie no-compat export early "
+	"early-max session-in session-out padding max-frag tickets keylog do "
+	"timeout";
 
 /* One flag as a word; every flag that is not a switch takes a value. */
 static bool set_flag(struct peer_options *o, const char *flag, char *v)
@@ -210,7 +211,8 @@ static bool set_flag(struct peer_options *o, const char *flag, char *v)
 
 static bool is_switch(const char *flag)
 {
-	static const char *const switches[] = {"no-verify", "psk-ke", "tls12", "cookie", "no-compat"};
+	static const char *const switches[] = {"no-verify", "psk-ke", "tls12", "cookie",
+					       "no-compat"};
 
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		if (strcmp(switches[i], flag) == 0) {
@@ -401,19 +403,18 @@ static void print_report(void)
 	if (r->has_export) {
 		hex(export_text, r->exported, peer.o.export_len);
 	}
-	object = json_pack("{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I, "
-			   "s:I, s:I, s:s, s:s, s:i}",
-			   "library", peer_library_name, "handshake", r->handshake, "version",
-			   text_or_null(r->version), "cipher", text_or_null(r->cipher), "group",
-			   text_or_null(r->group), "alpn", text_or_null(r->alpn), "sni",
-			   text_or_null(r->sni), "resumed", r->resumed, "peer_cert", r->peer_cert,
-			   "early", text_or_null(r->early), "alert_in", number_or_null(r->alert_in),
-			   "alert_out", number_or_null(r->alert_out), "error", text_or_null(r->error),
-			   "export", text_or_null(export_text), "bytes_in",
-			   (json_int_t)peer.bytes_in, "bytes_in_early",
-			   (json_int_t)peer.bytes_in_early, "bytes_out", (json_int_t)peer.bytes_out,
-			   "sha256_in", digest_text, "end", ends[peer.end], "sessions",
-			   (int)peer.sessions);
+	object = json_pack(
+		"{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I, "
+		"s:I, s:I, s:s, s:s, s:i}",
+		"library", peer_library_name, "handshake", r->handshake, "version",
+		text_or_null(r->version), "cipher", text_or_null(r->cipher), "group",
+		text_or_null(r->group), "alpn", text_or_null(r->alpn), "sni", text_or_null(r->sni),
+		"resumed", r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
+		"alert_in", number_or_null(r->alert_in), "alert_out", number_or_null(r->alert_out),
+		"error", text_or_null(r->error), "export", text_or_null(export_text), "bytes_in",
+		(json_int_t)peer.bytes_in, "bytes_in_early", (json_int_t)peer.bytes_in_early,
+		"bytes_out", (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
+		ends[peer.end], "sessions", (int)peer.sessions);
 	if (object != NULL) {
 		json_dumpf(object, stdout, JSON_COMPACT);
 		json_decref(object);

@@ -27,7 +27,7 @@ struct peer_options {
 	unsigned again_port; /* client: of the second and later connections, if not 0 */
 	unsigned connections;
 	const char *ca, *cert, *key, *crl;
-	const char *name;       /* client: SNI and the name to check */
+	const char *name;	/* client: SNI and the name to check */
 	const char *sni_expect; /* server: any other name is refused */
 	bool no_verify;
 	enum client_auth auth;
@@ -47,12 +47,12 @@ struct peer_options {
 	const char *export_label;
 	size_t export_len;
 	struct peer_blob early; /* client */
-	unsigned early_max;     /* server; 0 accepts none */
+	unsigned early_max;	/* server; 0 accepts none */
 	struct peer_blob session_in;
 	const char *session_out;
 	unsigned padding;  /* to multiples of */
 	unsigned max_frag; /* largest plaintext fragment sent */
-	int tickets;       /* server; -1 is the library's default */
+	int tickets;	   /* server; -1 is the library's default */
 	const char *keylog;
 	const char *actions[PEER_MAX_LIST];
 	size_t n_actions;
@@ -72,9 +72,9 @@ struct peer_report {
 };
 
 /* What a read ended with, where it is not a number of bytes. */
-#define PEER_CLOSED ((ssize_t)0)     /* close_notify */
+#define PEER_CLOSED    ((ssize_t)0)  /* close_notify */
 #define PEER_TRUNCATED ((ssize_t)-1) /* the stream ended without it */
-#define PEER_ERROR ((ssize_t)-2)     /* anything else; report.error says what */
+#define PEER_ERROR     ((ssize_t)-2) /* anything else; report.error says what */
 
 /* Each returns false with report->error set. Blocking; one connection at a time. */
 bool peer_library_open(const struct peer_options *o, struct peer_report *report);

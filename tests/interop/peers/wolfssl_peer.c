@@ -77,8 +77,9 @@ static int on_sni(WOLFSSL *ssl, int *alert, void *arg)
 	return 0;
 }
 
-static unsigned int on_psk_client(WOLFSSL *ssl, const char *hint, char *identity, unsigned int id_max,
-				  unsigned char *key, unsigned int key_max, const char **suite)
+static unsigned int on_psk_client(WOLFSSL *ssl, const char *hint, char *identity,
+				  unsigned int id_max, unsigned char *key, unsigned int key_max,
+				  const char **suite)
 {
 	(void)ssl;
 	(void)hint;
@@ -149,7 +150,8 @@ static bool set_trust(const struct peer_options *o, struct peer_report *report)
 {
 	int mode = WOLFSSL_VERIFY_NONE;
 
-	if (o->ca != NULL && wolfSSL_CTX_load_verify_locations(lib.ctx, o->ca, NULL) != WOLFSSL_SUCCESS) {
+	if (o->ca != NULL &&
+	    wolfSSL_CTX_load_verify_locations(lib.ctx, o->ca, NULL) != WOLFSSL_SUCCESS) {
 		return fail(report, "ca", 0);
 	}
 	if (o->crl != NULL &&
@@ -179,12 +181,14 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 		method = o->server ? wolfTLSv1_3_server_method() : wolfTLSv1_3_client_method();
 	}
 	lib.ctx = wolfSSL_CTX_new(method);
-	if (lib.ctx == NULL || !set_trust(o, report) || !set_suites(o, report) || !set_groups(o, report)) {
+	if (lib.ctx == NULL || !set_trust(o, report) || !set_suites(o, report) ||
+	    !set_groups(o, report)) {
 		return fail(report, "context", 0);
 	}
 	if (o->cert != NULL &&
 	    (wolfSSL_CTX_use_certificate_chain_file(lib.ctx, o->cert) != WOLFSSL_SUCCESS ||
-	     wolfSSL_CTX_use_PrivateKey_file(lib.ctx, o->key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)) {
+	     wolfSSL_CTX_use_PrivateKey_file(lib.ctx, o->key, WOLFSSL_FILETYPE_PEM) !=
+		     WOLFSSL_SUCCESS)) {
 		return fail(report, "certificate", 0);
 	}
 	if (o->psk.data != NULL && o->server) {
@@ -215,14 +219,15 @@ static int set_alpn(const struct peer_options *o)
 
 		snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? "," : "", o->alpn[i]);
 	}
-	return wolfSSL_UseALPN(lib.ssl, list, (unsigned)strlen(list), WOLFSSL_ALPN_FAILED_ON_MISMATCH);
+	return wolfSSL_UseALPN(lib.ssl, list, (unsigned)strlen(list),
+			       WOLFSSL_ALPN_FAILED_ON_MISMATCH);
 }
 
 static bool set_client(const struct peer_options *o, struct peer_report *report)
 {
 	if (o->name != NULL &&
-	    (wolfSSL_UseSNI(lib.ssl, WOLFSSL_SNI_HOST_NAME, o->name, (unsigned short)strlen(o->name)) !=
-		     WOLFSSL_SUCCESS ||
+	    (wolfSSL_UseSNI(lib.ssl, WOLFSSL_SNI_HOST_NAME, o->name,
+			    (unsigned short)strlen(o->name)) != WOLFSSL_SUCCESS ||
 	     (!o->no_verify && wolfSSL_check_domain_name(lib.ssl, o->name) != WOLFSSL_SUCCESS))) {
 		return fail(report, "name", 0);
 	}
@@ -230,7 +235,8 @@ static bool set_client(const struct peer_options *o, struct peer_report *report)
 		wolfSSL_NoKeyShares(lib.ssl);
 	}
 	for (int i = 0; i < o->shares && (size_t)i < o->n_groups; i++) {
-		if (wolfSSL_UseKeyShare(lib.ssl, (word16)group_id(o->groups[i])) != WOLFSSL_SUCCESS) {
+		if (wolfSSL_UseKeyShare(lib.ssl, (word16)group_id(o->groups[i])) !=
+		    WOLFSSL_SUCCESS) {
 			return fail(report, "key share", 0);
 		}
 	}
@@ -238,8 +244,8 @@ static bool set_client(const struct peer_options *o, struct peer_report *report)
 		const unsigned char *at = o->session_in.data;
 		WOLFSSL_SESSION *session =
 			wolfSSL_d2i_SSL_SESSION(NULL, &at, (long)o->session_in.len);
-		bool ok = session != NULL &&
-			  wolfSSL_set_session(lib.ssl, session) == WOLFSSL_SUCCESS;
+		bool ok =
+			session != NULL && wolfSSL_set_session(lib.ssl, session) == WOLFSSL_SUCCESS;
 
 		wolfSSL_SESSION_free(session);
 		return ok || fail(report, "session", 0);
@@ -276,8 +282,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	if (o->export_label != NULL) {
 		report->has_export =
 			wolfSSL_export_keying_material(lib.ssl, report->exported, o->export_len,
-						       o->export_label, strlen(o->export_label), NULL,
-						       0, 0) == WOLFSSL_SUCCESS;
+						       o->export_label, strlen(o->export_label),
+						       NULL, 0, 0) == WOLFSSL_SUCCESS;
 	}
 }
 
@@ -374,7 +380,8 @@ bool peer_library_final(struct peer_report *report)
 	/* The ticket came after the handshake, with the first data read. */
 	save_session();
 	ret = wolfSSL_shutdown(lib.ssl);
-	return ret == WOLFSSL_SUCCESS || ret == WOLFSSL_SHUTDOWN_NOT_DONE || fail(report, "shutdown", ret);
+	return ret == WOLFSSL_SUCCESS || ret == WOLFSSL_SHUTDOWN_NOT_DONE ||
+	       fail(report, "shutdown", ret);
 }
 
 bool peer_library_rekey(bool both, struct peer_report *report)

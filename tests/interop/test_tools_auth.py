@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of the libraries: client certificates, refusals, sudden death."""
+from pki import NAME
+from programs import settings, show
+from tools import CLI, GET, SELFSERV, SERV, STRSCLNT, S_CLIENT, S_SERVER, TSTCLNT, cell
+
+
+# ---- client certificates, refusals ---------------------------------------------------------------
+
+
+def identity(bench):
+    cert = bench.pki("client-p256")
+    return cert.chain, cert.key
+
+
+@cell("client certificate", S_SERVER)
+def test_s_server_mutual(bench):
+    tool, port = bench.s_server("-Verify", 1, "-verify_return_error", "-CAfile", bench.pki.ca,
+                                "-rev")
+    cert, key = identity(bench)
+    text = bench.file("text", b"0123456789\n")
+    report = bench.client(port, "--cert", cert, "--key", key, "--send", text, "--receive",
+                          11).report()
+    assert report.result == "closed" and report.bytes_in == 11, show(report)
+    assert b"CN = client" in tool.out + tool.err, tool.text()
+
+
+@cell("client certificate", S_CLIENT)
+def test_s_client_mutual(bench):
+    cert, key = identity(bench)
+    ours, port = bench.server("--ca", bench.pki.ca, settings(requireClient=True), "--receive", 5)
+    tool = bench.s_client(port, "-cert", cert, "-key", key)
+    tool.write(b"1234\n")
+    report = ours.report()
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
+
+
+@cell("client certificate", SERV)
+def test_gnutls_serv_mutual(bench):
+    _, port = bench.gnutls_serv("--echo", "--require-client-cert", "--verify-client-cert",
+                                "--x509cafile=%s" % bench.pki.ca)
+    cert, key = identity(bench)
+    text = bench.file("text", b"0123456789\n")
+    report = bench.client(port, "--cert", cert, "--key", key, "--send", text, "--receive",
+                          11).report()
+    assert report.result == "closed" and report.bytes_in == 11, show(report)
+
+
+@cell("client certificate", CLI)
+def test_gnutls_cli_mutual(bench):
+    cert, key = identity(bench)
+    ours, port = bench.server("--ca", bench.pki.ca, settings(requireClient=True), "--receive", 5)
+    tool = bench.gnutls_cli(port, "--x509certfile=%s" % cert, "--x509keyfile=%s" % key)
+    tool.write(b"1234\n")
+    report = ours.report()
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
+
+
+@cell("client certificate", SELFSERV)
+def test_selfserv_mutual(bench):
+    _, port = bench.selfserv("-r", "-r")
+    cert, key = identity(bench)
+    report = bench.client(port, "--cert", cert, "--key", key, "--send", bench.file("get", GET),
+                          "--finish",
+                          "wait").report()
+    assert report.result == "closed" and report.bytes_in > 100, show(report)
+
+
+@cell("client certificate", TSTCLNT)
+def test_tstclnt_mutual(bench):
+    ours, port = bench.server("--ca", bench.pki.ca, settings(requireClient=True), "--receive",
+                              len(GET))
+    bench.tstclnt(port, "-n", "client")
+    report = ours.report()
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
+
+
+def we_refuse(bench, port, tool, text):
+    """Our client does not know the server's CA; the command says which alert it got."""
+    report = bench.driver("client", "--port", port, "--ca", bench.pki.other_ca, "--name",
+                          NAME).report()
+    assert (report.reason, report.alert) == ("CERT_UNKNOWN_ISSUER", 48), show(report)
+    tool.wait_for(text)
+
+
+@cell("our alert unknown_ca is named", S_SERVER)
+def test_s_server_alert(bench):
+    tool, port = bench.s_server()
+    we_refuse(bench, port, tool, "SSL alert number 48")
+
+
+@cell("our alert unknown_ca is named", SERV)
+def test_gnutls_serv_alert(bench):
+    tool, port = bench.gnutls_serv("--echo", "--disable-client-cert")
+    we_refuse(bench, port, tool, "alert")
+
+
+@cell("our alert unknown_ca is named", SELFSERV)
+def test_selfserv_alert(bench):
+    tool, port = bench.selfserv()
+    we_refuse(bench, port, tool, "-12195")
+
+
+def they_are_refused(bench, start, text):
+    """Our server does not know the CA of the client's certificate; the command says which alert it
+    got."""
+    ours, port = bench.server("--ca", bench.pki.other_ca, settings(requireClient=True))
+    tool = start(port)
+    report = ours.report()
+    assert (report.reason, report.alert) == ("CERT_UNKNOWN_ISSUER", 48), show(report)
+    tool.wait_for(text)
+
+
+@cell("our alert unknown_ca is named", S_CLIENT)
+def test_s_client_alert(bench):
+    cert, key = identity(bench)
+    they_are_refused(bench, lambda port: bench.s_client(port, "-cert", cert, "-key", key),
+                     "SSL alert number 48")
+
+
+@cell("our alert unknown_ca is named", CLI)
+def test_gnutls_cli_alert(bench):
+    cert, key = identity(bench)
+    they_are_refused(bench, lambda port: bench.gnutls_cli(port, "--x509certfile=%s" % cert,
+                                                          "--x509keyfile=%s" % key), "[48]")
+
+
+@cell("our alert unknown_ca is named", TSTCLNT)
+def test_tstclnt_alert(bench):
+    they_are_refused(bench, lambda port: bench.tstclnt(port, "-n", "client"), "UNKNOWN_CA_ALERT")
+
+
+@cell("our alert unknown_ca is named", STRSCLNT)
+def test_strsclnt_alert(bench):
+    they_are_refused(bench, lambda port: bench.strsclnt(port, "-c", 1, "-n", "client"), "-12195")
+
+
+@cell("client certificate", STRSCLNT)
+def test_strsclnt_mutual(bench):
+    small = bench.data["small"]
+    ours, port = bench.server("--ca", bench.pki.ca, settings(requireClient=True), "--send",
+                              small.path,
+                              "--receive", 21)
+    tool = bench.strsclnt(port, "-c", 1, "-n", "client")
+    report = ours.report()
+    assert report.result == "closed" and report["info"]["peer_authenticated"], show(report)
+    tool.finish()
+
+
+# ---- signature algorithms choose the certificate -------------------------------------------------
+
+
+@cell("the signature algorithms choose among two certificates", S_SERVER)
+def test_s_server_signatures(bench):
+    rsa = bench.pki("rsa")
+    tool, port = bench.s_server("-dcert", rsa.chain, "-dkey", rsa.key)
+    report = bench.client(port, settings(signatureAlgorithm="rsa_pss_rsae_sha512")).report()
+    assert report.result == "closed" and report["info"]["signature"] == "rsa_pss_rsae_sha512", show(
+        report
+    )
+
+
+@cell("the signature algorithms choose among two certificates", S_CLIENT)
+def test_s_client_signatures(bench):
+    rsa = bench.pki("rsa")
+    ours, port = bench.server("--cert", rsa.chain, "--key", rsa.key, "--receive", 5)
+    tool = bench.s_client(port, "-sigalgs", "RSA-PSS+SHA384:ECDSA+SHA512")
+    tool.write(b"1234\n")
+    assert ours.report().result == "closed"
+    tool.finish()
+    assert b"Peer signature type: RSA-PSS" in tool.out, tool.text()
+    assert b"Peer signing digest: SHA384" in tool.out, tool.text()
+
+
+# ---- a peer that dies ----------------------------------------------------------------------------
+
+
+def killed(bench, tool, ours):
+    """The command is killed in the middle of the data: no close_notify."""
+    ours.wait_for("event received")
+    tool.kill()
+    report = ours.report()
+    assert report.result == "failed", show(report)
+    assert (report.reason, report.origin) == ("TRUNCATED",
+                                              "network") and report.bytes_in > 0, show(report)
+
+
+@cell("killed in the middle: truncation is reported", S_SERVER)
+def test_s_server_killed(bench):
+    tool, port = bench.s_server()
+    ours = bench.client(port, "--receive", 1 << 20)
+    tool.wait_for("CIPHER is", "out")
+    tool.write(bench.data["small"].bytes)
+    killed(bench, tool, ours)
+
+
+@cell("killed in the middle: truncation is reported", S_CLIENT)
+def test_s_client_killed(bench):
+    ours, port = bench.server("--receive", 1 << 20)
+    tool = bench.s_client(port)
+    tool.write(bench.data["small"].bytes)
+    killed(bench, tool, ours)
+
+
+@cell("killed in the middle: truncation is reported", SERV)
+def test_gnutls_serv_killed(bench):
+    tool, port = bench.gnutls_serv("--echo", "--disable-client-cert")
+    text = bench.file("text", b"0123456789\n")
+    killed(bench, tool, bench.client(port, "--send", text, "--receive", 1 << 20))
+
+
+@cell("killed in the middle: truncation is reported", CLI)
+def test_gnutls_cli_killed(bench):
+    ours, port = bench.server("--receive", 1 << 20)
+    tool = bench.gnutls_cli(port)
+    tool.write(bench.data["small"].bytes)
+    killed(bench, tool, ours)
+
+
+@cell("killed in the middle: truncation is reported", TSTCLNT)
+def test_tstclnt_killed(bench):
+    ours, port = bench.server("--receive", 1 << 20)
+    killed(bench, bench.tstclnt(port), ours)
