@@ -85,7 +85,7 @@ struct enn_path {
 };
 
 /* One packet from the network, or, on a byte stream, one piece of it of any
- * length. See LENT INPUT. */
+ * length: there give one piece a call, several are copied together. See LENT INPUT. */
 struct enn_packet {
 	uint8_t *data;
 	size_t len;

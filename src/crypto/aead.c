@@ -9,14 +9,7 @@
 
 static const struct enn_aead_backend *choose(const struct enn_crypto *crypto, enum enn_aead_id id)
 {
-#ifdef ENN_HAVE_IPSEC_MB
-	if (crypto->mb != NULL) {
-		return enn_aead_ipsec_mb(id);
-	}
-#else
-	(void)crypto;
-#endif
-	return enn_aead_libcrypto(id);
+	return crypto->mb != NULL ? enn_aead_ipsec_mb(id) : enn_aead_libcrypto(id);
 }
 
 enum enn_status enn_aead_new(const struct enn_env *env, const struct enn_aead_alg *alg,

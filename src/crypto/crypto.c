@@ -44,27 +44,25 @@ static bool fetch_key_exchange(struct enn_crypto *c)
 {
 	static const uint8_t base_point[32] = {9};
 
-	c->keygen = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+	c->x25519_maker = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+	c->x25519_base =
+		EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof(base_point));
 	c->x25519_peer =
 		EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof(base_point));
 	c->group[ENN_KX_P256] = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	c->group[ENN_KX_P384] = EC_GROUP_new_by_curve_name(NID_secp384r1);
 	c->bn = BN_CTX_secure_new();
-	return c->keygen != NULL && EVP_PKEY_keygen_init(c->keygen) == 1 &&
+	return c->x25519_maker != NULL && EVP_PKEY_fromdata_init(c->x25519_maker) == 1 && c->x25519_base != NULL &&
 	       c->x25519_peer != NULL && c->group[ENN_KX_P256] != NULL &&
 	       c->group[ENN_KX_P384] != NULL && c->bn != NULL;
 }
 
 static enum enn_status open_backend(struct enn_crypto *c, enum enn_crypto_backend backend)
 {
-	enum enn_status status = ENN_E_UNSUPPORTED;
-
 	if (backend == ENN_CRYPTO_LIBCRYPTO) {
 		return ENN_OK;
 	}
-#ifdef ENN_HAVE_IPSEC_MB
-	status = enn_ipsec_mb_open(c, backend == ENN_CRYPTO_IPSEC_MB);
-#endif
+	enum enn_status status = enn_ipsec_mb_open(c, backend == ENN_CRYPTO_IPSEC_MB);
 	/* Automatic choice: whatever keeps ipsec-mb from working is a reason to do without. */
 	return backend == ENN_CRYPTO_AUTO && status == ENN_E_UNSUPPORTED ? ENN_OK : status;
 }
@@ -72,11 +70,9 @@ static enum enn_status open_backend(struct enn_crypto *c, enum enn_crypto_backen
 static void describe(struct enn_crypto *c)
 {
 	char multi_buffer[64] = "";
-#ifdef ENN_HAVE_IPSEC_MB
 	if (c->mb != NULL) {
 		enn_ipsec_mb_describe(c, multi_buffer, sizeof(multi_buffer));
 	}
-#endif
 	(void)snprintf(c->description, sizeof(c->description), "%s%s%s", multi_buffer,
 		       multi_buffer[0] == '\0' ? "" : ", ", OpenSSL_version(OPENSSL_VERSION));
 }
@@ -111,16 +107,15 @@ void enn_crypto_free(struct enn_crypto *c)
 	if (c == NULL) {
 		return;
 	}
-#ifdef ENN_HAVE_IPSEC_MB
 	enn_ipsec_mb_close(c);
-#endif
 	for (size_t i = 0; i < ENN_AEAD_COUNT; i++) {
 		EVP_CIPHER_free(c->cipher[i]);
 	}
 	for (size_t i = 0; i < ENN_HASH_COUNT; i++) {
 		EVP_MD_free(c->md[i]);
 	}
-	EVP_PKEY_CTX_free(c->keygen);
+	EVP_PKEY_CTX_free(c->x25519_maker);
+	EVP_PKEY_free(c->x25519_base);
 	EVP_PKEY_free(c->x25519_peer);
 	for (size_t i = 0; i < ENN_KX_COUNT; i++) {
 		EC_GROUP_free(c->group[i]);

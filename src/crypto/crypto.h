@@ -19,14 +19,15 @@ struct enn_crypto {
 	struct IMB_MGR *mb; /* NULL: libcrypto only */
 	EVP_CIPHER *cipher[ENN_AEAD_COUNT];
 	EVP_MD *md[ENN_HASH_COUNT];
-	EVP_PKEY_CTX *keygen;           /* X25519, initialised for key generation, reused */
+	EVP_PKEY_CTX *x25519_maker;     /* makes keys out of octets */
+	EVP_PKEY *x25519_base;          /* the base point */
 	EVP_PKEY *x25519_peer;          /* its public key is replaced for each derivation */
 	EC_GROUP *group[ENN_KX_COUNT];  /* P-256 and P-384; NULL for X25519 */
 	BN_CTX *bn;                     /* scratch of the two */
 	char description[160];
 };
 
-/* aead_ipsec_mb.c, if the build has it: sets crypto->mb. ENN_E_UNSUPPORTED: this CPU or this library is not
+/* aead_ipsec_mb.c, or aead_no_ipsec_mb.c in a build without it: sets crypto->mb. ENN_E_UNSUPPORTED: this CPU or this library is not
  * fit for it. `any` accepts instruction sets on which libcrypto would be the better choice. */
 enum enn_status enn_ipsec_mb_open(struct enn_crypto *crypto, bool any);
 void enn_ipsec_mb_close(struct enn_crypto *crypto);

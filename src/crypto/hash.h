@@ -53,5 +53,9 @@ void enn_hkdf_expand(const struct enn_hash_alg *alg, const uint8_t *prk, size_t 
 void enn_hkdf_expand_label(const struct enn_hash_alg *alg, const uint8_t *secret,
 			   const char *prefix, const char *label, const uint8_t *context,
 			   size_t context_len, uint8_t *out, size_t out_len);
+/* The same with a secret that enn_hmac_init has taken already: for several labels of one secret. */
+void enn_hkdf_expand_label_keyed(const struct enn_hmac *secret, const char *prefix,
+				 const char *label, const uint8_t *context, size_t context_len,
+				 uint8_t *out, size_t out_len);
 
 #endif

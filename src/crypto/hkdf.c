@@ -63,7 +63,7 @@ void enn_hkdf_extract(const struct enn_hash_alg *alg, const uint8_t *salt, size_
 	enn_hmac_once(alg, salt, salt == NULL ? 0 : salt_len, ikm, ikm_len, prk);
 }
 
-/* RFC 5869 §2.3: T(i) = HMAC(PRK, T(i-1) | info | i). Wipes `keyed`. */
+/* RFC 5869 §2.3: T(i) = HMAC(PRK, T(i-1) | info | i). The last step wipes `keyed`. */
 static void expand(struct enn_hmac *keyed, const uint8_t *info, size_t info_len, uint8_t *out,
 		   size_t out_len)
 {
@@ -92,7 +92,6 @@ static void expand(struct enn_hmac *keyed, const uint8_t *info, size_t info_len,
 		done += n;
 	}
 	enn_wipe(t, sizeof(t));
-	enn_wipe(keyed, sizeof(*keyed));
 }
 
 void enn_hkdf_expand(const struct enn_hash_alg *alg, const uint8_t *prk, size_t prk_len,
@@ -103,12 +102,13 @@ void enn_hkdf_expand(const struct enn_hash_alg *alg, const uint8_t *prk, size_t 
 	expand(&keyed, info, info_len, out, out_len);
 }
 
-void enn_hkdf_expand_label(const struct enn_hash_alg *alg, const uint8_t *secret,
-			   const char *prefix, const char *label, const uint8_t *context,
-			   size_t context_len, uint8_t *out, size_t out_len)
+void enn_hkdf_expand_label_keyed(const struct enn_hmac *secret, const char *prefix,
+				 const char *label, const uint8_t *context, size_t context_len,
+				 uint8_t *out, size_t out_len)
 {
 	uint8_t info[2 + 1 + 255 + 1 + 255];
 	struct enn_writer w = enn_writer_of(info, sizeof(info));
+	struct enn_hmac keyed = *secret;
 
 	/* struct HkdfLabel */
 	enn_write_u16(&w, (uint16_t)out_len);
@@ -117,5 +117,15 @@ void enn_hkdf_expand_label(const struct enn_hash_alg *alg, const uint8_t *secret
 	enn_write_bytes(&w, label, strlen(label));
 	enn_write_end(&w, name, 1);
 	enn_write_vector(&w, 1, context, context_len);
-	enn_hkdf_expand(alg, secret, alg->len, info, enn_writer_len(&w), out, out_len);
+	expand(&keyed, info, enn_writer_len(&w), out, out_len);
+}
+
+void enn_hkdf_expand_label(const struct enn_hash_alg *alg, const uint8_t *secret,
+			   const char *prefix, const char *label, const uint8_t *context,
+			   size_t context_len, uint8_t *out, size_t out_len)
+{
+	struct enn_hmac keyed;
+	enn_hmac_init(&keyed, alg, secret, alg->len);
+	enn_hkdf_expand_label_keyed(&keyed, prefix, label, context, context_len, out, out_len);
+	enn_wipe(&keyed, sizeof(keyed));
 }

@@ -39,7 +39,7 @@ static EVP_PKEY_CTX *context(const struct enn_env *env, struct enn_key *key,
 		return key->ctx;
 	}
 	if (key->ctx == NULL) {
-		key->ctx = EVP_PKEY_CTX_new(key->pkey, NULL);
+		key->ctx = EVP_PKEY_CTX_new_from_pkey(key->library, key->pkey, NULL);
 	}
 	key->ctx_scheme = 0;
 	if (key->ctx == NULL || init(key->ctx) <= 0 ||

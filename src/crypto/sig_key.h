@@ -12,6 +12,7 @@
 /* A libcrypto key and what we ask of it again and again. */
 struct enn_key {
 	EVP_PKEY *pkey;
+	OSSL_LIB_CTX *library; /* that pkey was made in; NULL: libcrypto's own */
 	enum enn_key_type type;
 	unsigned bits;
 	int only_hash; /* an RSA-PSS key that is restricted to one hash: enum enn_hash_id; else -1 */

@@ -37,6 +37,9 @@ size_t enn_x509_address(const char *name, uint8_t address[16]);
  * with a leading dot, which libcrypto reads as "any host below". */
 size_t enn_x509_host_len(const char *name);
 
+/* The context to parse a peer's certificates in; NULL: libcrypto's own (x509_library.c). */
+OSSL_LIB_CTX *enn_x509_library(void);
+
 struct enn_peer_chain {
 	size_t count;
 	size_t der_len;

@@ -93,8 +93,11 @@ void enn_peer_chain_free(struct enn_peer_chain *chain)
 static X509 *parse_one(struct enn_bytes der)
 {
 	const unsigned char *at = der.data;
-	X509 *cert = d2i_X509(NULL, &at, (long)der.len);
+	X509 *cert = X509_new_ex(enn_x509_library(), NULL);
 
+	if (cert != NULL && d2i_X509(&cert, &at, (long)der.len) == NULL) {
+		cert = NULL; /* d2i freed it */
+	}
 	if (cert != NULL && at != der.data + der.len) {
 		X509_free(cert);
 		cert = NULL;
@@ -140,6 +143,7 @@ static enum enn_status load(struct enn_peer_chain *chain, struct enn_error *erro
 		if (chain->key == NULL) {
 			return no_memory(error);
 		}
+		chain->key->key.library = enn_x509_library();
 		/* Without the extension every bit reads as set. */
 		chain->may_sign = (X509_get_key_usage(chain->leaf) & KU_DIGITAL_SIGNATURE) != 0;
 		chain->known = true;

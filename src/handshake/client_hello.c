@@ -15,14 +15,11 @@ static enum enn_status no_random(struct enn_handshake *hs)
 
 /* RFC 8701 §3.1: random reserved values; the two used in one list would have to differ, but each list
  * gets one. */
-static enum enn_status draw_grease(struct enn_handshake *hs)
+#define GREASE_BYTES 6
+static void set_grease(struct enn_handshake *hs, const uint8_t r[GREASE_BYTES])
 {
-	uint8_t r[6];
-	uint16_t v[6];
+	uint16_t v[GREASE_BYTES];
 
-	if (enn_random(hs->env, r, sizeof(r)) != ENN_OK) {
-		return no_random(hs);
-	}
 	for (size_t i = 0; i < ENN_ARRAY_LEN(v); i++) {
 		uint8_t byte = (uint8_t)((r[i] & 0xf0) | 0x0a);
 		v[i] = (uint16_t)(byte << 8 | byte);
@@ -35,7 +32,6 @@ static enum enn_status draw_grease(struct enn_handshake *hs)
 					    .signature = v[3],
 					    .extension = v[4],
 					    .psk_mode = modes[r[5] & 7]};
-	return ENN_OK;
 }
 
 enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group)
@@ -145,18 +141,26 @@ enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 	const struct enn_code_list *groups = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
 	uint64_t shares = hs->security->value[ENN_SECURITY_KEY_SHARES];
 
-	if (enn_random(hs->env, hs->random, sizeof(hs->random)) != ENN_OK) {
+	bool compatible = enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY);
+	bool grease = enn_security_flag(hs->security, ENN_SECURITY_GREASE);
+	uint8_t drawn[ENN_HS_RANDOM + ENN_HS_MAX_SESSION_ID + GREASE_BYTES];
+	size_t want = ENN_HS_RANDOM + (compatible ? ENN_HS_MAX_SESSION_ID : 0u) +
+		      (grease ? GREASE_BYTES : 0u);
+	struct enn_reader r = enn_reader_of(drawn, want);
+
+	/* In one draw: libcrypto's generator costs more a call than a byte. */
+	if (enn_random(hs->env, drawn, want) != ENN_OK) {
 		return no_random(hs);
 	}
-	if (enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY)) {
+	memcpy(hs->random, enn_read_bytes(&r, ENN_HS_RANDOM).data, ENN_HS_RANDOM);
+	if (compatible) {
 		hs->session_id_len = ENN_HS_MAX_SESSION_ID;
 		hs->c->result.middlebox_compatible = true;
-		if (enn_random(hs->env, hs->session_id, sizeof(hs->session_id)) != ENN_OK) {
-			return no_random(hs);
-		}
+		memcpy(hs->session_id, enn_read_bytes(&r, ENN_HS_MAX_SESSION_ID).data,
+		       ENN_HS_MAX_SESSION_ID);
 	}
-	if (enn_security_flag(hs->security, ENN_SECURITY_GREASE)) {
-		ENN_TRY(draw_grease(hs));
+	if (grease) {
+		set_grease(hs, enn_read_bytes(&r, GREASE_BYTES).data);
 	}
 	for (size_t i = 0; i < groups->count && i < shares; i++) {
 		ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));

@@ -28,9 +28,10 @@ static void advance(struct enn_key_schedule *ks, const uint8_t *ikm, size_t ikm_
 	static const uint8_t zeros[ENN_MAX_HASH];
 	uint8_t salt[ENN_MAX_HASH];
 
-	derive(ks->hash, ks->secret, "derived", NULL, salt);
+	enn_key_schedule_derive(ks, "derived", NULL, salt);
 	enn_hkdf_extract(ks->hash, salt, ks->hash->len, ikm == NULL ? zeros : ikm,
 			 ikm == NULL ? ks->hash->len : ikm_len, ks->secret);
+	enn_hmac_init(&ks->keyed, ks->hash, ks->secret, ks->hash->len);
 	enn_wipe(salt, sizeof(salt));
 }
 
@@ -41,6 +42,7 @@ void enn_key_schedule_early(struct enn_key_schedule *ks, const struct enn_hash_a
 	ks->hash = hash;
 	enn_hkdf_extract(hash, NULL, 0, psk == NULL ? zeros : psk,
 			 psk == NULL ? hash->len : psk_len, ks->secret);
+	enn_hmac_init(&ks->keyed, hash, ks->secret, hash->len);
 }
 
 void enn_key_schedule_handshake(struct enn_key_schedule *ks, const uint8_t *shared,
@@ -57,12 +59,19 @@ void enn_key_schedule_main(struct enn_key_schedule *ks)
 void enn_key_schedule_derive(const struct enn_key_schedule *ks, const char *label,
 			     const uint8_t *transcript_hash, uint8_t *out)
 {
-	derive(ks->hash, ks->secret, label, transcript_hash, out);
+	uint8_t empty[ENN_MAX_HASH];
+	if (transcript_hash == NULL) {
+		empty_hash(ks->hash, empty);
+		transcript_hash = empty;
+	}
+	enn_hkdf_expand_label_keyed(&ks->keyed, tls13, label, transcript_hash, ks->hash->len, out,
+				    ks->hash->len);
 }
 
 void enn_key_schedule_wipe(struct enn_key_schedule *ks)
 {
 	enn_wipe(ks->secret, sizeof(ks->secret));
+	enn_wipe(&ks->keyed, sizeof(ks->keyed));
 }
 
 void enn_finished_mac(const struct enn_hash_alg *hash, const uint8_t *base,
@@ -85,8 +94,11 @@ void enn_traffic_secret_update(const struct enn_hash_alg *hash, uint8_t *secret)
 void enn_traffic_keys(const struct enn_hash_alg *hash, const uint8_t *secret, uint8_t *key,
 		      size_t key_len, uint8_t iv[12])
 {
-	enn_hkdf_expand_label(hash, secret, tls13, "key", NULL, 0, key, key_len);
-	enn_hkdf_expand_label(hash, secret, tls13, "iv", NULL, 0, iv, 12);
+	struct enn_hmac keyed;
+	enn_hmac_init(&keyed, hash, secret, hash->len);
+	enn_hkdf_expand_label_keyed(&keyed, tls13, "key", NULL, 0, key, key_len);
+	enn_hkdf_expand_label_keyed(&keyed, tls13, "iv", NULL, 0, iv, 12);
+	enn_wipe(&keyed, sizeof(keyed));
 }
 
 void enn_resumption_psk(const struct enn_hash_alg *hash, const uint8_t *resumption_secret,

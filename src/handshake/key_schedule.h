@@ -18,6 +18,7 @@
 struct enn_key_schedule {
 	const struct enn_hash_alg *hash;
 	uint8_t secret[ENN_MAX_SECRET]; /* Early Secret, then Handshake Secret, then Main Secret */
+	struct enn_hmac keyed;		/* with that secret: several labels hang on each */
 };
 
 /* Early Secret = HKDF-Extract(0, PSK); psk NULL is the string of zeros. */

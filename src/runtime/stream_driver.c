@@ -95,21 +95,26 @@ static struct enn_block *block_of(struct enn_stream_driver *d, struct enn_messag
 static void take_events(struct enn_stream_driver *d, enn_time now)
 {
 	struct enn_event event;
+	bool any = false;
 
 	for (;;) {
 		struct enn_block *block = NULL;
 		enn_engine_next_event(d->engine, now, &event);
 		if (event.type == ENN_EVENT_NONE) {
-			return;
+			break;
 		}
+		any = true;
 		if (event.type == ENN_EVENT_RECEIVED) {
 			block = block_of(d, &event.u.received);
 			if (block == NULL && event.u.received.len > 0) {
 				fail_with(d, UV_ENOMEM, "received data");
-				return;
+				break;
 			}
 		}
 		d->ops->event(d->owner, &event, block);
+	}
+	if (any) {
+		d->ops->told(d->owner);
 	}
 }
 

@@ -17,6 +17,8 @@ struct enn_driver_ops {
 	void (*connected)(void *owner);
 	/* Every engine event but NONE. Received data lies in `block`: a reference keeps it. */
 	void (*event)(void *owner, const struct enn_event *event, struct enn_block *block);
+	/* All events of one piece of work have been told. */
+	void (*told)(void *owner);
 	/* Puts messages into the engine; true if it put any. */
 	bool (*pump)(void *owner);
 	/* May more be read from the network? */

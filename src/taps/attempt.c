@@ -248,6 +248,13 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 
 /* ---- the driver's other calls --------------------------------------------------------------------------- */
 
+static void on_told(void *owner)
+{
+	struct enn_attempt *a = owner;
+
+	enn_conn_match(a->conn);
+}
+
 static bool pump(void *owner)
 {
 	struct enn_attempt *a = owner;
@@ -342,6 +349,7 @@ static void on_connected(void *owner)
 static const struct enn_driver_ops driver_ops = {
 	.connected = on_connected,
 	.event = on_event,
+	.told = on_told,
 	.pump = pump,
 	.hungry = hungry,
 	.failed = on_failed,

@@ -65,7 +65,6 @@ void enn_conn_received(struct enn_conn *c, const struct enn_message *message,
 	c->pieces_tail = &p->next;
 	c->bytes_received += message->len;
 	c->final_arrived = (message->flags & ENN_MESSAGE_FINAL) != 0;
-	enn_conn_match(c);
 }
 
 /* At least one buffer, so that even the smallest window makes progress. */

@@ -4,6 +4,7 @@
  */
 #include "fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -238,7 +239,7 @@ static void test_truncation(void **state)
 	assert_int_equal(send(fd, "H\0\0D\0\3abc", 9, 0), 9);
 	e = fixture_expect(f, ENN_TAPS_CONNECTION_RECEIVED, 0);
 	f->server = e.connection;
-	(void)close(fd);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
 	fixture_settle(f);
 	/* the data is delivered, and then the truth about its end */
 	CHECK(enn_connection_receive(f->server, 1, 0, token(1)));
@@ -249,6 +250,7 @@ static void test_truncation(void **state)
 	e = fixture_expect(f, ENN_TAPS_CONNECTION_ERROR, f->server.id);
 	assert_int_equal(e.u.error.reason, ENN_REASON_TRUNCATED);
 	assert_int_equal(e.u.error.origin, ENN_ORIGIN_NETWORK);
+	(void)close(fd);
 }
 
 static void test_expired(void **state)

@@ -135,7 +135,8 @@ def test_keylog(link):
         ["tshark", "-r", str(capture), "-o", "tls.keylog_file:%s" % log, "-d",
          "tcp.port==%d,tls" % relay.SERVER_PORT, "-q", "-z", "follow,tls,raw,0"],
         capture_output=True, text=True, timeout=30, check=True).stdout
-    lines = [line for line in shown.splitlines() if line and not set(line) - set("0123456789abcdef\t")]
+    digits = set("0123456789abcdef\t")
+    lines = [line for line in shown.splitlines() if line and not set(line) - digits]
     sent = {True: b"", False: b""}
     for line in lines:
         sent[line.startswith("\t")] += bytes.fromhex(line.strip())

@@ -13,7 +13,13 @@
 
 static int env_random(void *ctx, uint8_t *out, size_t len)
 {
-	sim_rng_fill(ctx, out, len);
+	struct sim_endpoint *ep = ctx;
+
+	if (++ep->randoms == ep->random_fails_at) {
+		ep->random_failed = true;
+		return -1;
+	}
+	sim_rng_fill(&ep->random, out, len);
 	return 0;
 }
 
@@ -77,13 +83,18 @@ void sim_endpoint_init(struct sim_endpoint *ep, struct sim_world *w, bool server
 		.crypto = run->scenario->libcrypto ? run->lab->libcrypto : run->lab->crypto,
 		.wall_offset = SIM_EPOCH * (int64_t)ENN_SECOND + (server ? 0 : run->skew),
 		.random = env_random,
-		.random_ctx = &ep->random,
+		.random_ctx = ep,
 		.keylog = env_keylog,
 		.keylog_ctx = ep,
 		.log = env_log,
 		.log_ctx = ep,
 	};
 	ep->heap.scan = &w->scan;
+	if (w->index + 1 == run->scenario->count && server == run->starve.server) {
+		ep->heap.fail_at = run->starve.allocation;
+		ep->heap.fail_for_good = run->starve.for_good;
+		ep->random_fails_at = run->starve.random;
+	}
 	sim_heap_attach(&ep->heap, &ep->env);
 }
 

@@ -244,6 +244,29 @@ static void check_tampering(struct sim_world *w)
 	}
 }
 
+/* Who gets no memory says so, to its application and to its peer, or can do without. */
+static bool check_starved(struct sim_world *w)
+{
+	bool any = false;
+
+	for (int i = 0; i < 2; i++) {
+		const struct sim_endpoint *ep = &w->ep[i];
+		enum enn_reason reason =
+			ep->random_failed ? ENN_REASON_SYSTEM : ENN_REASON_OUT_OF_MEMORY;
+		if (!ep->heap.failed && !ep->random_failed) {
+			continue;
+		}
+		any = true;
+		if (ep->failed && ep->error.origin == ENN_ORIGIN_LOCAL &&
+		    ep->error.reason != reason) {
+			sim_violation(w->run, "the %s had no %s but says: %s", ep->name,
+				      ep->random_failed ? "randomness" : "memory", ep->error.text);
+		}
+	}
+	w->run->starved = w->run->starved || any;
+	return any;
+}
+
 /* A stream that ends too soon, in a connection that would have succeeded, is that and nothing else. */
 static void check_truncation(struct sim_world *w, const struct sim_expect *x)
 {
@@ -300,6 +323,7 @@ void sim_check_end(struct sim_world *w, const struct sim_expect *x)
 		w->run->count.early++;
 	}
 	w->run->count.resumed += w->ep[0].info.resumed;
+	strange = check_starved(w) || strange;
 	strange = strange || w->ep[0].upset || w->ep[1].upset || short_deadline(w);
 	check_tampering(w);
 	if (!short_deadline(w)) {

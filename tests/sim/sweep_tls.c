@@ -15,111 +15,9 @@
 #include <time.h>
 
 #include "invariants.h"
+#include "shapes.h"
 
 static const char *program;
-
-/* ---- shapes ------------------------------------------------------------------------------- */
-
-static void shape_full(struct sim_scenario *s)
-{
-	sim_scenario_plain(s, 7001, 1);
-}
-
-static void shape_mutual(struct sim_scenario *s)
-{
-	sim_scenario_plain(s, 7002, 1);
-	struct sim_side *client = &s->connection[0].side[0];
-	struct sim_side *server = &s->connection[0].side[1];
-
-	client->has_certificate = true;
-	client->key = SIM_KEY_P256;
-	server->require_client = true;
-	client->suites = server->suites = (struct sim_list){1, {1}};
-	client->alpn = server->alpn = (struct sim_list){2, {0, 1}};
-}
-
-static void shape_retry(struct sim_scenario *s)
-{
-	sim_scenario_plain(s, 7003, 1);
-	s->connection[0].side[0].key_shares = 0;
-	s->connection[0].side[1].suites = (struct sim_list){1, {2}};
-	s->connection[0].side[0].padding = 64;
-	s->connection[0].side[1].max_record = 200; /* the server's flight in many records */
-}
-
-static void shape_psk(struct sim_scenario *s)
-{
-	sim_scenario_plain(s, 7004, 1);
-	for (int i = 0; i < 2; i++) {
-		struct sim_side *side = &s->connection[0].side[i];
-		side->psk = SIM_PSK_SHARED;
-		side->modes = (struct sim_list){1, {0}};
-		side->has_certificate = false;
-		side->compatible = false;
-		side->grease = false;
-	}
-}
-
-static void shape_updates(struct sim_scenario *s)
-{
-	shape_psk(s);
-	for (int i = 0; i < 2; i++) {
-		struct sim_side *side = &s->connection[0].side[i];
-		side->tickets = 0;
-		side->rekeys = 3;
-		side->rekey_both = 50;
-		side->bytes = 600;
-		side->message_min = side->message_max = 60;
-		side->batch_min = side->batch_max = 256;
-		side->key_update_records = 4;
-		side->finish = i == 0 ? SIM_FINISH_EMPTY_FINAL : SIM_FINISH_AFTER_PEER;
-	}
-}
-
-static void early_data(struct sim_scenario *s, uint64_t seed)
-{
-	sim_scenario_plain(s, seed, 2);
-	for (int k = 0; k < 2; k++) {
-		for (int i = 0; i < 2; i++) {
-			s->connection[k].side[i].early = true;
-		}
-	}
-	s->connection[1].side[0].bytes = 250;
-	s->connection[1].side[0].early_bytes = 200;
-	s->connection[1].replay = true;
-}
-
-static void shape_early(struct sim_scenario *s)
-{
-	early_data(s, 7005);
-}
-
-static void shape_early_refused(struct sim_scenario *s)
-{
-	early_data(s, 7006);
-	s->connection[1].side[1].early = false;
-}
-
-static void shape_early_retry(struct sim_scenario *s)
-{
-	early_data(s, 7007);
-	s->connection[1].side[1].groups = (struct sim_list){1, {1}};
-}
-
-static const struct {
-	const char *name;
-	void (*make)(struct sim_scenario *s);
-} shapes[] = {
-	{"full", shape_full},
-	{"mutual", shape_mutual},
-	{"retry", shape_retry},
-	{"psk_ke", shape_psk},
-	{"updates", shape_updates},
-	{"early", shape_early},
-	{"early-refused", shape_early_refused},
-	{"early-retry", shape_early_retry},
-};
-#define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
 /* ---- one run ---------------------------------------------------------------------------------- */
 
@@ -144,7 +42,7 @@ static bool run_fault(struct sim_lab *lab, size_t shape, int d, const struct sim
 	char violation[320];
 	uint64_t sent[2];
 
-	shapes[shape].make(&s);
+	sim_shapes[shape].make(&s);
 	s.connection[s.count - 1].fault[d] = *fault;
 	if (lab->verbose) {
 		sim_scenario_print(&s);
@@ -153,7 +51,7 @@ static bool run_fault(struct sim_lab *lab, size_t shape, int d, const struct sim
 		return true;
 	}
 	printf("# %s\n# replay: %s --one %s %s %d %llu %02x\n", violation, program,
-	       shapes[shape].name, sim_fault_name(fault->kind), d,
+	       sim_shapes[shape].name, sim_fault_name(fault->kind), d,
 	       (unsigned long long)fault->offset, fault->mask);
 	return false;
 }
@@ -193,7 +91,7 @@ static bool sweep_shape(struct sim_lab *lab, size_t shape, enum sim_fault_kind k
 	clock_t began = clock();
 	uint64_t runs[2];
 
-	shapes[shape].make(&s);
+	sim_shapes[shape].make(&s);
 	bool ok = run(lab, &s, sent, violation, sizeof(violation));
 	if (!ok) {
 		printf("# undisturbed: %s\n", violation);
@@ -203,7 +101,7 @@ static bool sweep_shape(struct sim_lab *lab, size_t shape, enum sim_fault_kind k
 		ok = runs[d] > 0;
 	}
 	printf("%s %u - %s at every byte of %s\n", ok ? "ok" : "not ok", test,
-	       sim_fault_name(kind), shapes[shape].name);
+	       sim_fault_name(kind), sim_shapes[shape].name);
 	if (ok) {
 		printf("# %llu + %llu bytes, %llu runs, %.1f s\n", (unsigned long long)sent[0],
 		       (unsigned long long)sent[1], (unsigned long long)(runs[0] + runs[1]),
@@ -227,8 +125,8 @@ static int one(struct sim_lab *lab, char **argv)
 {
 	int kind = find_kind(argv[1]);
 
-	for (size_t i = 0; i < SHAPES && kind > 0; i++) {
-		if (strcmp(shapes[i].name, argv[0]) == 0) {
+	for (size_t i = 0; i < SIM_SHAPES && kind > 0; i++) {
+		if (strcmp(sim_shapes[i].name, argv[0]) == 0) {
 			struct sim_fault fault = {
 				.kind = (enum sim_fault_kind)kind,
 				.offset = strtoull(argv[3], NULL, 10),
@@ -273,9 +171,9 @@ int main(int argc, char **argv)
 		}
 	}
 	count = count == 0 ? 3 : count;
-	printf("TAP version 13\n1..%zu\n", count * SHAPES);
+	printf("TAP version 13\n1..%zu\n", count * SIM_SHAPES);
 	for (size_t k = 0; k < count; k++) {
-		for (size_t i = 0; i < SHAPES; i++) {
+		for (size_t i = 0; i < SIM_SHAPES; i++) {
 			ok = sweep_shape(&lab, i, kinds[k], all_bits, ++test) && ok;
 		}
 	}

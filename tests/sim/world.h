@@ -47,6 +47,13 @@ struct sim_run {
 	uint8_t ticket_key[64];
 	struct enn_session_store *store; /* the server's */
 	struct sim_session session;	 /* the newest */
+	/* One side of the last connection is given no memory, or no random bytes, at its n-th request. */
+	struct {
+		bool server;
+		bool for_good; /* and at none after it */
+		uint64_t allocation, random; /* from 1; 0: never */
+	} starve;
+	bool starved; /* it came to that */
 	uint64_t hash;	     /* of all bytes and events */
 	char violation[320]; /* the first invariant that did not hold; empty: all did */
 	struct {
@@ -77,6 +84,8 @@ struct sim_endpoint {
 	struct sim_heap heap;
 	struct sim_rng rng;    /* the driver's and the application's decisions */
 	struct sim_rng random; /* the engine's */
+	uint64_t randoms, random_fails_at;
+	bool random_failed;
 	struct enn_security *security;
 	struct enn_engine *e; /* NULL: never made, or freed */
 	unsigned turns;

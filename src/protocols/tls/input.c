@@ -10,6 +10,7 @@
 #include "handshake/codec.h"
 #include "protocols/tls/internal.h"
 
+#define SKIP_FLOOR	  65536u /* so much early data is skipped, whatever is configured */
 #define MAX_CCS		  32 /* dummy change_cipher_spec records of one handshake */
 #define MAX_EMPTY_RECORDS 64 /* in a row, without any content */
 
@@ -426,7 +427,9 @@ static void receive_content(struct enn_tls *t, uint8_t type, const uint8_t *cont
  * overhead that its records may have). */
 static bool skip_early(struct enn_tls *t, size_t record_len)
 {
-	uint64_t most = 2 * (uint64_t)t->carrier.result.max_early_data + ENN_TLS_MAX_PLAINTEXT;
+	/* A ticket may be from a time when more was allowed: a floor keeps such clients working. */
+	uint64_t allowed = t->carrier.result.max_early_data;
+	uint64_t most = 2 * (allowed > SKIP_FLOOR ? allowed : SKIP_FLOOR) + ENN_TLS_MAX_PLAINTEXT;
 
 	if (t->early_bytes + (uint64_t)record_len > most) {
 		return false;

@@ -84,6 +84,7 @@ struct enn_tls {
 	uint8_t queue_sealed; /* of these, wholly sealed */
 	size_t queue_offset;  /* sealed bytes of the next one */
 	uint32_t early_sent;
+	uint32_t early_padded;
 	uint8_t alert; /* to send, if alert_pending */
 	bool alert_pending;
 	bool hello_sent; /* client: the first ClientHello is out */

@@ -307,6 +307,11 @@ static bool plan_record(struct enn_tls *t, struct enn_message *m, struct enn_wri
 	}
 	size_t len = record_content(t, m, most, &gather);
 	size_t padding = enn_tls_padding(s->value[ENN_SECURITY_PADDING], len);
+	/* A server that rejects early data skips only so much of it, padding included (RFC 8446 §4.2.10). */
+	if (t->send.level == ENN_LEVEL_EARLY &&
+	    t->early_sent + t->early_padded + len + padding > t->carrier.result.max_early_data) {
+		padding = 0;
+	}
 	if (ENN_TLS_OVERHEAD + len + padding > room) {
 		/* No short record at the end of a batch that holds others: the next one has room. */
 		if (enn_writer_len(w) > 0) {
@@ -335,6 +340,7 @@ static bool plan_record(struct enn_tls *t, struct enn_message *m, struct enn_wri
 	b->count++;
 	if (t->send.level == ENN_LEVEL_EARLY) {
 		t->early_sent += (uint32_t)len;
+		t->early_padded += (uint32_t)padding;
 	}
 	return true;
 }
