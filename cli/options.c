@@ -254,14 +254,15 @@ static bool add(const char **list, size_t *count, size_t most, const char *value
 static bool add_setting(struct cli_options *o, const char *name, const char *value)
 {
 	size_t size = strlen(name) + strlen(value) + 2;
-	char *text = malloc(size); /* lives as long as the process, like argv */
+	char *text = malloc(size);
 
 	if (text == NULL) {
 		cli_error("out of memory");
 		return false;
 	}
 	(void)snprintf(text, size, "%s=%s", name, value);
-	return add(o->setting, &o->setting_count, CLI_MAX_SETTINGS, text, "-o");
+	/* it lives as long as the process, like argv */
+	return add(o->setting, &o->setting_count, CLI_MAX_SETTINGS, text, "-o"); /* NOLINT */
 }
 
 static bool take_timeout(struct cli_options *o, const char *value)

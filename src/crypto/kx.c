@@ -229,6 +229,9 @@ enum enn_status enn_kx_respond(const struct enn_env *env, const struct enn_kx_al
 	struct enn_kx_key key = {.env = env, .alg = alg};
 	enum enn_status status = fill(&key, public_key);
 
+	if (status != ENN_OK && status != ENN_E_MEMORY) {
+		status = ENN_E_SYSTEM;
+	}
 	if (status == ENN_OK) {
 		status = enn_kx_derive(&key, peer, peer_len, secret);
 	}

@@ -25,7 +25,8 @@ enum enn_status enn_kx_generate(const struct enn_env *env, const struct enn_kx_a
  * curve, or gives the all-zero secret (RFC 7748 §6.1). */
 enum enn_status enn_kx_derive(struct enn_kx_key *key, const uint8_t *peer, size_t peer_len,
 			      uint8_t *secret);
-/* Generates, writes its public key, derives, forgets. */
+/* Generates, writes its public key, derives, forgets. ENN_E_SYSTEM: no key could be made; ENN_E_CRYPTO: the
+ * peer's is not valid. */
 enum enn_status enn_kx_respond(const struct enn_env *env, const struct enn_kx_alg *alg,
 			       const uint8_t *peer, size_t peer_len, uint8_t *public_key,
 			       uint8_t *secret);

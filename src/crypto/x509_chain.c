@@ -90,8 +90,10 @@ enum enn_status enn_chain_parse_pem(const char *pem, size_t len, struct enn_chai
 	struct enn_chain *chain = calloc(1, sizeof(*chain));
 	BIO *bio = BIO_new_mem_buf(pem, (int)len);
 	ERR_set_mark();
-	if (chain != NULL && bio != NULL) {
+	if (chain != NULL) {
 		chain->refs = 1;
+	}
+	if (chain != NULL && bio != NULL) {
 		status = read_all(chain, bio, error);
 	}
 	ERR_pop_to_mark();

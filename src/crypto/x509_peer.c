@@ -95,12 +95,11 @@ static X509 *parse_one(struct enn_bytes der)
 	const unsigned char *at = der.data;
 	X509 *cert = X509_new_ex(enn_x509_library(), NULL);
 
-	if (cert != NULL && d2i_X509(&cert, &at, (long)der.len) == NULL) {
-		cert = NULL; /* d2i freed it */
-	}
-	if (cert != NULL && at != der.data + der.len) {
+	/* On failure d2i has freed the object and cleared the pointer, or has done neither. */
+	if (cert == NULL || d2i_X509(&cert, &at, (long)der.len) == NULL ||
+	    at != der.data + der.len) {
 		X509_free(cert);
-		cert = NULL;
+		return NULL;
 	}
 	return cert;
 }
@@ -123,12 +122,35 @@ static enum enn_status load_others(struct enn_peer_chain *chain, struct enn_erro
 	return ENN_OK;
 }
 
+/* The leaf's key could not be read: because it is broken, or of a kind that nothing here can use. */
+static enum enn_status bad_key(const struct enn_peer_chain *chain, struct enn_error *error)
+{
+	char subject[ENN_X509_TEXT_MAX];
+	ASN1_OBJECT *algorithm = NULL;
+
+	(void)X509_PUBKEY_get0_param(&algorithm, NULL, NULL, NULL,
+				     X509_get_X509_PUBKEY(chain->leaf));
+	int nid = OBJ_obj2nid(algorithm);
+	if (nid == NID_X9_62_id_ecPublicKey || nid == NID_rsaEncryption || nid == NID_rsassaPss ||
+	    nid == NID_ED25519) {
+		return malformed(error, 0);
+	}
+	const char *name = OBJ_nid2sn(nid);
+	(void)enn_error_set(error, ENN_E_AUTH, ENN_REASON_CERT_OTHER, "certificate",
+			    "certificate \"%s\" has a key that cannot be used here: %s",
+			    enn_x509_subject(chain->leaf, subject), name == NULL ? "?" : name);
+	if (error != NULL) {
+		error->wire_code = ENN_X509_ALERT_UNSUPPORTED;
+	}
+	return ENN_E_AUTH;
+}
+
 static enum enn_status load(struct enn_peer_chain *chain, struct enn_error *error)
 {
 	if (chain->leaf == NULL) {
 		chain->leaf = parse_one(chain->der[0]);
 	}
-	if (chain->leaf == NULL) {
+	if (chain->leaf == NULL || (X509_get_extension_flags(chain->leaf) & EXFLAG_INVALID) != 0) {
 		return malformed(error, 0);
 	}
 	if (chain->count > 1 && chain->others == NULL) {
@@ -137,7 +159,7 @@ static enum enn_status load(struct enn_peer_chain *chain, struct enn_error *erro
 	if (!chain->known) {
 		EVP_PKEY *pkey = X509_get_pubkey(chain->leaf);
 		if (pkey == NULL) {
-			return malformed(error, 0);
+			return bad_key(chain, error);
 		}
 		chain->key = enn_public_key_from(pkey);
 		if (chain->key == NULL) {

@@ -43,7 +43,7 @@ static bool grow(struct enn_file *file, size_t max)
 	if (cap > max + 2) {
 		cap = max + 2;
 	}
-	char *data = malloc(cap);
+	char *data = malloc(cap); /* NOLINT(clang-analyzer-optin.portability.UnixAPI): at least 2 */
 	if (data == NULL) {
 		return false;
 	}

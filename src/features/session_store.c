@@ -116,7 +116,7 @@ void enn_session_store_free(struct enn_session_store *store)
 	}
 	HASH_ITER(hh, store->table, e, next)
 	{
-		HASH_DEL(store->table, e);
+		HASH_DEL(store->table, e); /* NOLINT(clang-analyzer-unix.Malloc): uthash */
 		entry_free(e);
 	}
 	enn_expiry_clear(&store->expiries);
@@ -277,7 +277,9 @@ static enum enn_status take(struct enn_session_store *store, const uint8_t diges
 		*value_len = e->len;
 		return ENN_E_SPACE;
 	}
-	memcpy(value, e->value, e->len);
+	if (e->len > 0) {
+		memcpy(value, e->value, e->len);
+	}
 	*value_len = e->len;
 	drop(store, e);
 	return ENN_OK;

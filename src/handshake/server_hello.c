@@ -419,6 +419,10 @@ static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
 		if (status == ENN_E_MEMORY) {
 			return enn_handshake_no_memory(hs->c, "ServerHello.key_share");
 		}
+		if (status == ENN_E_SYSTEM) {
+			return fail(hs, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM, "random",
+				    "the random source failed");
+		}
 		if (status != ENN_OK) {
 			return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
 				    "ClientHello.key_share",

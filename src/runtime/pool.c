@@ -117,9 +117,39 @@ struct enn_block *enn_block_ref(struct enn_block *block)
 	return block;
 }
 
+void enn_block_keep(struct enn_block **at)
+{
+	struct enn_block *block = *at;
+
+	if (block == NULL) {
+		return;
+	}
+	if (block->refs == 1) {
+		*at = NULL;
+		enn_block_release(block);
+	} else {
+		block->keeper = at;
+	}
+}
+
+void enn_block_use(struct enn_block **at)
+{
+	if (*at != NULL) {
+		(*at)->keeper = NULL;
+	}
+}
+
 void enn_block_release(struct enn_block *block)
 {
-	if (block == NULL || --block->refs > 0) {
+	if (block == NULL) {
+		return;
+	}
+	if (--block->refs == 1 && block->keeper != NULL) {
+		*block->keeper = NULL;
+		block->keeper = NULL;
+		block->refs = 0;
+	}
+	if (block->refs > 0) {
 		return;
 	}
 	struct enn_pool *pool = block->pool;

@@ -267,10 +267,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct enn_stream *s = stream->data;
 
-	if (n == 0) {
-		return; /* nothing there after all */
-	}
-	s->rt->activity++;
+	s->rt->activity += n != 0;
 	if (n < 0) {
 		(void)uv_read_stop(stream);
 		s->ended = true;

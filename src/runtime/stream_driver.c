@@ -72,6 +72,7 @@ static struct enn_block *block_of(struct enn_stream_driver *d, struct enn_messag
 	if (received->len == 0 || enn_block_holds(d->reading, received->data)) {
 		return d->reading;
 	}
+	enn_block_use(&d->copies);
 	if (d->copies != NULL && enn_block_left(d->copies) < received->len) {
 		enn_block_release(d->copies);
 		d->copies = NULL;
@@ -200,7 +201,7 @@ static void read_or_pause(struct enn_stream_driver *d)
 	}
 }
 
-static void run_engine(struct enn_stream_driver *d)
+static void turn_engine(struct enn_stream_driver *d)
 {
 	enn_time now = enn_runtime_now(d->rt);
 	int batches = 0;
@@ -232,6 +233,12 @@ static void run_engine(struct enn_stream_driver *d)
 	arm(d, now);
 }
 
+static void run_engine(struct enn_stream_driver *d)
+{
+	turn_engine(d);
+	enn_block_keep(&d->copies);
+}
+
 void enn_driver_run(struct enn_stream_driver *d)
 {
 	run_engine(d);
@@ -257,6 +264,7 @@ static uint8_t *on_room(void *owner, size_t *cap)
 {
 	struct enn_stream_driver *d = owner;
 
+	enn_block_use(&d->reading);
 	if (d->reading == NULL) {
 		d->reading = enn_block_new(&d->rt->read_pool, d->account);
 	}
@@ -267,8 +275,8 @@ static uint8_t *on_room(void *owner, size_t *cap)
 	return d->reading->data + d->reading->used;
 }
 
-/* The block is read into further while something in it is on loan, so that small pieces share one; it goes
- * back when nothing is, so that an idle stream holds none. */
+/* The block is read into further while something in it is on loan, so that small pieces share one; an idle
+ * stream holds none. */
 static void settle_block(struct enn_stream_driver *d, size_t len)
 {
 	struct enn_block *block = d->reading;
@@ -277,13 +285,11 @@ static void settle_block(struct enn_stream_driver *d, size_t len)
 		return;
 	}
 	block->used += len;
-	if (block->refs == 1 || enn_block_left(block) < LEAST_ROOM) {
+	if (enn_block_left(block) < LEAST_ROOM) {
 		d->reading = NULL;
 		enn_block_release(block);
-	}
-	if (d->copies != NULL && d->copies->refs == 1) {
-		enn_block_release(d->copies);
-		d->copies = NULL;
+	} else {
+		enn_block_keep(&d->reading);
 	}
 }
 
@@ -293,7 +299,7 @@ static void on_readable(void *owner, uint8_t *data, size_t len)
 	struct enn_packet packet = {.data = data, .len = len};
 
 	/* FAILED and CLOSED: what comes after the end is of no interest. */
-	if (!d->failed &&
+	if (len > 0 && !d->failed &&
 	    enn_engine_ingest(d->engine, enn_runtime_now(d->rt), NULL, &packet, 1) == ENN_OK) {
 		run_engine(d);
 	}
@@ -445,6 +451,8 @@ void enn_driver_stop(struct enn_stream_driver *d, enum enn_release how)
 		enn_stream_release(d->stream, how);
 		d->stream = NULL;
 	}
+	enn_block_use(&d->reading);
+	enn_block_use(&d->copies);
 	enn_block_release(d->reading);
 	enn_block_release(d->copies);
 	d->reading = NULL;

@@ -67,11 +67,12 @@ void enn_conn_received(struct enn_conn *c, const struct enn_message *message,
 	c->final_arrived = (message->flags & ENN_MESSAGE_FINAL) != 0;
 }
 
-/* At least one buffer, so that even the smallest window makes progress. */
+/* One read takes at most two buffers, its own and one for the rest of an earlier read. With nothing pinned it
+ * may, so that even the smallest window makes progress. */
 bool enn_conn_hungry(const struct enn_conn *c)
 {
 	return c->pinned == 0 || c->close_called ||
-	       c->pinned + ENN_READ_BLOCK <= c->ctx->options.receive_window;
+	       c->pinned + 2 * ENN_READ_BLOCK <= c->ctx->options.receive_window;
 }
 
 /* ---- receives -------------------------------------------------------------------------------- */

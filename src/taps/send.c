@@ -104,7 +104,7 @@ void enn_conn_sent(struct enn_conn *c, struct enn_attempt *a, void *user)
 		s->sealed = true;
 		return;
 	}
-	if (c->winner != a || s != c->sends) {
+	if (a == NULL || c->winner != a || s != c->sends) {
 		return;
 	}
 	c->bytes_sent += s->len;

@@ -135,7 +135,7 @@ def pytest_runtest_makereport(item, call):
     if where is None or (report.when != "call" and not (report.failed or report.skipped)):
         return
     if report.skipped:
-        MATRIX.put(*where, "n/a", call.excinfo.value.msg)
+        MATRIX.put(*where, "skip", call.excinfo.value.msg)
     else:
         MATRIX.put(*where, "pass" if report.passed else "FAIL")
 
@@ -169,8 +169,8 @@ def pytest_terminal_summary(terminalreporter):
     if not MATRIX.sections:
         return
     text = MATRIX.markdown()
-    path = os.environ.get("INTEROP_MATRIX", PROGRAMS.parent.parent / "interop-matrix.md")
-    Path(path).write_text(text, encoding="utf-8")
+    path = Path(os.environ.get("INTEROP_MATRIX", PROGRAMS.parent.parent / "interop-matrix.md"))
+    path.write_text(text, encoding="utf-8")
     terminalreporter.write_line("")
     terminalreporter.write_line(text)
     for peer, (program, package) in PEERS.items():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The matrix: what was tried with whom, and how it went.
 
-A section is a table of its own. A cell is 'pass', 'FAIL', or 'n/a' with the reason.
+A section is a table of its own. A cell is 'pass', 'FAIL', 'skip' (something is not installed) or
+'n/a' (it cannot be tried), the last two with the reason.
 A cell that was never visited is a hole; in a full run a hole is a failure.
 """
 from collections import OrderedDict
@@ -29,7 +30,7 @@ class Matrix:
                 if column not in cells]
 
     def count(self):
-        total = {"pass": 0, "FAIL": 0, "n/a": 0}
+        total = {"pass": 0, "FAIL": 0, "skip": 0, "n/a": 0}
         for table in self.sections.values():
             for cells in table["rows"].values():
                 for result, _ in cells.values():
@@ -54,16 +55,16 @@ class Matrix:
                 texts = []
                 for column in table["columns"]:
                     result, reason = cells.get(column, ("**not run**", ""))
-                    if result == "n/a":
-                        result = "n/a [%d]" % note(reason)
+                    if reason:
+                        result = "%s [%d]" % (result, note(reason))
                     texts.append("**FAIL**" if result == "FAIL" else result)
                 lines.append("| %s | %s |" % (row, " | ".join(texts)))
             lines.append("")
         if notes:
-            lines += ["Not applicable, because:", ""]
+            lines += ["Not tried, because:", ""]
             lines += ["%d. %s" % item for item in notes.items()]
             lines.append("")
         total = self.count()
-        lines.append("%d passed, %d failed, %d not applicable." % (total["pass"], total["FAIL"],
-                                                                   total["n/a"]))
+        lines.append("%(pass)d passed, %(FAIL)d failed, %(skip)d skipped, %(n/a)d not applicable."
+                     % total)
         return "\n".join(lines) + "\n"

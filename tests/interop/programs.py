@@ -8,7 +8,8 @@ from pathlib import Path
 from process import LIMIT, Process
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = Path(os.environ.get("INTEROP_PROGRAMS", HERE.parent.parent / "build/tests/interop"))
+TOP = HERE.parent.parent
+PROGRAMS = Path(os.environ.get("INTEROP_PROGRAMS", TOP / "build/check/tests/interop"))
 DRIVER = PROGRAMS / "interop-driver"
 
 # What the Debian packages of the libraries under test are called.
@@ -18,7 +19,7 @@ PEERS = {"OpenSSL": ("openssl-peer", "libssl-dev"), "GnuTLS": ("gnutls-peer", "l
 
 def reasons():
     """enum enn_reason from the public header: number -> name without the prefix."""
-    text = (HERE.parent.parent / "include/ennead/error.h").read_text(encoding="utf-8")
+    text = (TOP / "include/ennead/error.h").read_text(encoding="utf-8")
     body = re.sub(r"/\*.*?\*/", "", text.split("enum enn_reason {")[1].split("}")[0], flags=re.S)
     names, value = {}, -1
     for name, given in re.findall(r"ENN_REASON_(\w+)\s*(?:=\s*(\d+))?", body):

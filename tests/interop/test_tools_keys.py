@@ -6,7 +6,7 @@ import pytest
 
 from pki import NAME
 from programs import settings, show
-from tools import CLI, GET, SELFSERV, SERV, S_CLIENT, S_SERVER, TSTCLNT, cell, same
+from tools import CLI, GET, SELFSERV, SERV, STRSCLNT, S_CLIENT, S_SERVER, TSTCLNT, cell, same
 
 KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 LABEL = "EXPORTER-ennead-interop"
@@ -244,3 +244,59 @@ def test_tstclnt_compat(bench):
     bench.tstclnt(port, "-e")
     report = ours.report()
     assert report.result == "closed" and report.bytes_in == len(GET), show(report)
+
+
+# ---- what Ennead does not know, and a lot of what it knows -------------------------------
+
+STRANGE = "extensions that Ennead does not know"
+SRTP_PROFILE = "SRTP_AES128_CM_HMAC_SHA1_80"
+
+
+@cell(STRANGE, S_CLIENT)
+def test_s_client_strange(bench):
+    ours, port = bench.server("--receive", 5)
+    tool = bench.s_client(port, "-status", "-enable_pha", "-maxfraglen", 512, "-serverinfo",
+                          "65281,17516", "-ct", "-noct")
+    tool.write(b"1234\n")
+    assert ours.report().result == "closed"
+
+
+@cell(STRANGE, CLI)
+def test_gnutls_cli_strange(bench):
+    ours, port = bench.server("--receive", 5)
+    tool = bench.gnutls_cli(port, "--heartbeat", "--compress-cert=zlib", "--post-handshake-auth",
+                            "--recordsize=1024", "--srtp-profiles=" + SRTP_PROFILE)
+    tool.write(b"1234\n")
+    assert ours.report().result == "closed"
+
+
+@cell(STRANGE, TSTCLNT)
+def test_tstclnt_strange(bench):
+    """OCSP, certificate transparency, delegated credentials, encrypted hello (as GREASE)."""
+    ours, port = bench.server("--receive", len(GET))
+    bench.tstclnt(port, "-T", "-U", "-B", "-G", "-i", 100, "-E", "-n", "client")
+    assert ours.report().result == "closed"
+
+
+@cell(STRANGE, STRSCLNT)
+def test_strsclnt_strange(bench):
+    ours, port = bench.server("--receive", 21)
+    bench.strsclnt(port, "-c", 1, "-T", "-g", "-z")
+    assert ours.report().result == "closed"
+
+
+@cell("many tickets", S_SERVER)
+def test_s_server_tickets(bench):
+    _, port = bench.s_server("-num_tickets", 30)
+    report = bench.client(port, "--want-sessions", 30).report()
+    assert report.result == "closed" and report.sessions == 30, show(report)
+
+
+@cell("many tickets", S_CLIENT)
+def test_s_client_tickets(bench):
+    ours, port = bench.server("--receive", 5, settings(tickets=16))
+    tool = bench.s_client(port, "-msg")
+    tool.write(b"1234\n")
+    assert ours.report().result == "closed"
+    tool.finish()
+    assert (tool.out + tool.err).count(b"NewSessionTicket") == 16, tool.text()

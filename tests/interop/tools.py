@@ -160,6 +160,8 @@ def without_command(row, column):
         return "the client asks" if column == SELFSERV else "on by default, so in every other row"
     if row == "no middlebox compatibility" and column in (SELFSERV, TSTCLNT, STRSCLNT):
         return "off by default, so in every other row"
+    if row.startswith("extensions that Ennead does not know") and column not in CLIENTS:
+        return "a server may only answer extensions that were offered"
     if row.startswith("killed") and column in (SELFSERV, STRSCLNT):
         return "its answer is over before it can be killed"
     if row == "a 16 MiB file over HTTP" and column in CLIENTS:

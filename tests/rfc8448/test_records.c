@@ -41,9 +41,9 @@ static struct enn_aead *new_aead(const struct walk *w, enum enn_aead_direction d
 				 const uint8_t *key)
 {
 	struct enn_aead *aead = NULL;
-	assert_int_equal(enn_aead_new(&w->env, enn_aead_alg(ENN_AEAD_AES_128_GCM), direction, key,
-				      &aead),
-			 ENN_OK);
+	assert_int_equal(
+		enn_aead_new(&w->env, enn_aead_alg(ENN_AEAD_AES_128_GCM), direction, key, &aead),
+		ENN_OK);
 	return aead;
 }
 
@@ -92,8 +92,8 @@ static void check_plain(const struct trace_step *step, uint8_t type)
 	struct enn_bytes record = trace_get(step, "complete record");
 	uint8_t header[ENN_TLS_HEADER];
 	/* RFC 8446 §5.1: the first ClientHello may say 0x0301. */
-	uint16_t version = type == ENN_TLS_HANDSHAKE && record.data[2] == 1 ? ENN_TLS_1_0
-									     : ENN_TLS_1_2;
+	uint16_t version =
+		type == ENN_TLS_HANDSHAKE && record.data[2] == 1 ? ENN_TLS_1_0 : ENN_TLS_1_2;
 
 	enn_tls_write_header(header, type, version, payload.len);
 	assert_bytes((struct enn_bytes){record.data, ENN_TLS_HEADER}, header, sizeof(header));

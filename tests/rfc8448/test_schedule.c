@@ -24,6 +24,11 @@ struct walk {
 	bool reached[STAGES];
 	struct enn_kx_key *key[2]; /* the client's and the server's latest */
 	struct enn_bytes public_key[2];
+	/* what each party has constructed and not sent yet */
+	struct {
+		uint8_t data[2048];
+		size_t len;
+	} constructed[2];
 	size_t checked;
 };
 
@@ -41,18 +46,24 @@ static void retry(struct walk *w)
 
 static bool is_retry(struct enn_bytes server_hello)
 {
-	static const uint8_t first[4] = {0xcf, 0x21, 0xad, 0x74}; /* of SHA-256("HelloRetryRequest") */
+	static const uint8_t first[4] = {0xcf, 0x21, 0xad,
+					 0x74}; /* of SHA-256("HelloRetryRequest") */
 	return memcmp(server_hello.data + 6, first, sizeof(first)) == 0;
 }
 
 static void take_message(struct walk *w, const struct trace_step *step)
 {
+	struct enn_bytes message = {step->value[0].data, step->value[0].len};
+	size_t *used = &w->constructed[step->server].len;
+
+	assert_true(message.len <= sizeof(w->constructed[0].data) - *used);
+	memcpy(w->constructed[step->server].data + *used, message.data, message.len);
+	*used += message.len;
 	/* A ClientHello counts when it is sent: before, its binders are missing. */
-	if (trace_is(step, "construct a ClientHello handshake message") ||
-	    trace_is(step, "construct a NewSessionTicket handshake message")) {
+	if (message.data[0] == ENN_HS_CLIENT_HELLO ||
+	    message.data[0] == ENN_HS_NEW_SESSION_TICKET) {
 		return;
 	}
-	struct enn_bytes message = {step->value[0].data, step->value[0].len};
 	if (message.data[0] == ENN_HS_SERVER_HELLO && is_retry(message)) {
 		retry(w);
 	}
@@ -62,9 +73,16 @@ static void take_message(struct walk *w, const struct trace_step *step)
 static void take_record(struct walk *w, const struct trace_step *step)
 {
 	struct enn_bytes payload = trace_get(step, "payload");
+	size_t len = w->constructed[step->server].len;
 
+	/* A record has what was constructed; a ClientHello has its binders behind it. */
+	w->constructed[step->server].len = 0;
 	if (payload.data[0] == ENN_HS_CLIENT_HELLO) {
+		assert_true(len <= payload.len);
+		assert_memory_equal(payload.data, w->constructed[step->server].data, len);
 		enn_hash_update(&w->transcript, payload.data, payload.len);
+	} else {
+		assert_bytes(payload, w->constructed[step->server].data, len);
 	}
 }
 

@@ -96,6 +96,11 @@ void sim_endpoint_init(struct sim_endpoint *ep, struct sim_world *w, bool server
 		ep->random_fails_at = run->starve.random;
 	}
 	sim_heap_attach(&ep->heap, &ep->env);
+	ep->batch = malloc(ep->side->batch_max);
+	ep->security = sim_security(run, w->c, server);
+	if (ep->batch == NULL || ep->security == NULL) {
+		abort();
+	}
 }
 
 /* ---- life ----------------------------------------------------------------------------------------- */
@@ -108,11 +113,6 @@ void sim_endpoint_open(struct sim_endpoint *ep)
 	struct enn_error error = {0};
 	enum enn_status status;
 
-	ep->batch = malloc(ep->side->batch_max);
-	ep->security = sim_security(w->run, w->c, ep->server);
-	if (ep->batch == NULL || ep->security == NULL) {
-		abort();
-	}
 	if (ep->server) {
 		status = enn_engine_new_server(tls, &ep->env, ep->security, &options, &ep->e,
 					       &error);
@@ -129,7 +129,7 @@ void sim_endpoint_open(struct sim_endpoint *ep)
 		status = enn_engine_start(ep->e, w->now);
 		ep->started = true;
 	}
-	if (status != ENN_OK && !(status == ENN_E_MEMORY && ep->heap.failed)) {
+	if (status != ENN_OK && !(status == ENN_E_MEMORY && (ep->heap.failed || w->run->starving))) {
 		sim_violation(w->run, "%s: the engine cannot be made or started: %s %s", ep->name,
 			      enn_status_name(status), error.text);
 	}

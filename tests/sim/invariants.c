@@ -312,7 +312,7 @@ static bool short_deadline(const struct sim_world *w)
 
 void sim_check_end(struct sim_world *w, const struct sim_expect *x)
 {
-	bool strange = disturbed(w);
+	bool strange = disturbed(w) || w->run->starving;
 
 	check_over(w);
 	sim_check_step(w);
@@ -369,6 +369,8 @@ void sim_check_replay(struct sim_world *w)
 	}
 	sim_trace(w, "replay of %zu bytes", w->flight_len);
 	env.keylog = NULL;
+	original->heap.fail_at = 0;
+	original->random_fails_at = 0;
 	if (enn_engine_new_server(enn_protocol_by_id(ENN_PROTOCOL_TLS), &env, original->security,
 				  &options, &e, NULL) != ENN_OK ||
 	    enn_engine_start(e, w->now) != ENN_OK ||

@@ -118,6 +118,10 @@ void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
 	for (int i = 0; i < 2; i++) {
 		sim_endpoint_init(&w->ep[i], w, i == 1);
 	}
+	if (run->starve_libcrypto != NULL && index + 1 == run->scenario->count) {
+		run->starving = true;
+		run->starve_libcrypto(run);
+	}
 	for (int i = 0; i < 2; i++) {
 		sim_endpoint_open(&w->ep[i]);
 	}
@@ -260,6 +264,8 @@ void sim_world_close(struct sim_world *w)
 		w->run->sent[d] = w->pipe[d].written;
 		sim_pipe_free(&w->pipe[d]);
 	}
+	w->run->was_ready[0] = w->ep[0].ready;
+	w->run->was_ready[1] = w->ep[1].ready;
 	free(w->flight);
 	w->run->now = w->now;
 }

@@ -54,6 +54,11 @@ struct sim_run {
 		uint64_t allocation, random; /* from 1; 0: never */
 	} starve;
 	bool starved; /* it came to that */
+	/* libcrypto gets no memory now and then, so anything may fail; called before the engines of the last
+	 * connection are made. */
+	void (*starve_libcrypto)(struct sim_run *run);
+	bool starving;
+	bool was_ready[2]; /* in the last connection: [0] client */
 	uint64_t hash;	     /* of all bytes and events */
 	char violation[320]; /* the first invariant that did not hold; empty: all did */
 	struct {

@@ -107,7 +107,7 @@ static void sign(X509 *cert, EVP_PKEY *key, const struct cert_options *o)
 	EVP_PKEY_CTX *ctx;
 	const EVP_MD *hash = NULL;
 
-	if (!EVP_PKEY_is_a(key, "ED25519")) {
+	if (!EVP_PKEY_is_a(key, "ED25519") && !EVP_PKEY_is_a(key, "ED448")) {
 		hash = EVP_get_digestbyname(o->hash == NULL ? "SHA256" : o->hash);
 		MUST(hash != NULL);
 	}

@@ -28,7 +28,8 @@ struct cert {
 struct cert_options {
 	const char *subject;    /* common name; "test" */
 	const char *names;      /* subjectAltName in libcrypto's notation: "DNS:a.example,IP:::1" */
-	const char *key_type;   /* "P-256"; "P-384", "P-521", "ED25519", "RSA-1024", "RSA-2048", "RSA-PSS" */
+	const char *key_type;   /* "P-256"; "P-384", "P-521", "ED25519", "ED448", "RSA-1024", "RSA-2048",
+				* "RSA-PSS", "RSA-PSS-SHA256" */
 	const char *hash;       /* of the signature: "SHA256"; ignored for Ed25519 issuers */
 	bool pss;               /* an RSA issuer signs with PSS */
 	const struct cert *issuer;      /* self-signed */

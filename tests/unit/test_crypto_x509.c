@@ -377,6 +377,58 @@ static void test_critical_extension(void **state)
 	cert_free(odd);
 }
 
+/* An extension that cannot be read: nothing may be left behind, whoever notices first. */
+static void test_broken_extension(void **state)
+{
+	struct cert *odd = cert_make(&(struct cert_options){.subject = "Odd",
+							    .names = "DNS:" HOST,
+							    .extension = "2.5.29.30=DER:0500",
+							    .issuer = root});
+	(void)state;
+	struct enn_peer_chain *chain;
+	struct enn_error error;
+	struct enn_trust *trust = enn_trust_new();
+	struct enn_verify_policy policy = {.peer_is_server = true,
+					   .name = HOST,
+					   .wall_seconds = CERT_NOW,
+					   .cert_signatures = all_schemes,
+					   .cert_signatures_len = 12};
+	assert_int_equal(enn_trust_add_pem(trust, root->pem, strlen(root->pem), NULL), ENN_OK);
+	assert_int_equal(enn_peer_chain_parse(&odd->der, 1, &chain, &error), ENN_OK);
+	assert_int_equal(enn_trust_verify(trust, chain, &policy, &error), ENN_E_AUTH);
+	assert_int_equal(error.reason, ENN_REASON_CERT_MALFORMED);
+	assert_int_equal(error.wire_code, 42);
+	enn_peer_chain_free(chain);
+	enn_trust_free(trust);
+	cert_free(odd);
+}
+
+/* A key of a kind that TLS 1.3 here has no use for, in the leaf and above it. */
+static void test_unsupported_key(void **state)
+{
+	struct cert *ca = cert_make(&(struct cert_options){
+		.subject = "Odd CA", .ca = true, .key_type = "ED448", .issuer = root});
+	struct cert *below = cert_make(
+		&(struct cert_options){.subject = "Below", .names = "DNS:" HOST, .issuer = ca});
+	struct enn_peer_chain *chain;
+	struct enn_error error;
+	(void)state;
+	assert_int_equal(enn_peer_chain_parse(&ca->der, 1, &chain, &error), ENN_OK);
+	assert_int_equal(enn_peer_chain_load(chain, &error), ENN_E_AUTH);
+	assert_int_equal(error.reason, ENN_REASON_CERT_OTHER);
+	assert_int_equal(error.wire_code, 43);
+	assert_string_equal(error.text,
+			    "certificate \"CN=Odd CA\" has a key that cannot be used here: ED448");
+	assert_null(enn_peer_chain_key(chain));
+	enn_peer_chain_free(chain);
+	struct enn_error refusal;
+	assert_int_equal(verify(&(struct ask){.anchor = root, .chain = {below, ca}}, &refusal),
+			 ENN_E_AUTH);
+	assert_in_range(refusal.reason, ENN_REASON_CERT_EXPIRED, ENN_REASON_CERT_OTHER);
+	cert_free(ca);
+	cert_free(below);
+}
+
 static void test_name_constraints(void **state)
 {
 	struct cert *ca = cert_make(&(struct cert_options){
@@ -615,6 +667,8 @@ int main(void)
 		cmocka_unit_test(test_not_a_ca),
 		cmocka_unit_test(test_may_sign),
 		cmocka_unit_test(test_critical_extension),
+		cmocka_unit_test(test_broken_extension),
+		cmocka_unit_test(test_unsupported_key),
 		cmocka_unit_test(test_name_constraints),
 		cmocka_unit_test(test_revoked),
 		cmocka_unit_test(test_crl_problems),

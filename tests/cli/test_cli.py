@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as a user meets it: pipes, half close, exit statuses, files, refusals."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+ENNEAD = os.environ.get("ENNEAD", "build/check/cli/ennead")
+TIMEOUT = 40
+
+
+def run(*arguments, data=b"", cwd=None, timeout=TIMEOUT):
+    return subprocess.run([ENNEAD, *map(str, arguments)], input=data, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, cwd=cwd, timeout=timeout)
+
+
+def keygen(where, out, *arguments):
+    done = run("keygen", "--out", out, *arguments, cwd=where)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    where = tmp_path_factory.mktemp("pki")
+    keygen(where, "ca", "--ca", "--name", "Test CA")
+    keygen(where, "other", "--ca", "--name", "Other CA")
+    local = ("--host", "localhost", "--host", "127.0.0.1", "--host", "::1")
+    keygen(where, "server", "--issuer", "ca", *local, "--server")
+    keygen(where, "expired", "--issuer", "ca", *local, "--server", "--days", "-3")
+    keygen(where, "alone", *local)
+    keygen(where, "client-only", "--issuer", "ca", *local, "--client")
+    keygen(where, "revoked", "--issuer", "ca", *local, "--server")
+    keygen(where, "alice", "--issuer", "ca", "--name", "alice", "--client")
+    keygen(where, "mallory", "--issuer", "other", "--name", "mallory", "--client")
+    keygen(where, "ca", "--issuer", "ca", "--crl", "--revoke", "revoked.pem")
+    for kind in ("p384", "ed25519", "rsa2048"):
+        keygen(where, kind, "--issuer", "ca", *local, "--type", kind)
+    (where / "psk").write_text("00112233445566778899aabbccddeeff\n")
+    return where
+
+
+class Listener:
+    """`ennead listen` on a free port; stopped by its pid."""
+
+    def __init__(self, pki, *arguments, cert="server", stdin=subprocess.DEVNULL,
+                 stdout=subprocess.PIPE):
+        credentials = ["--cert", f"{cert}.pem", "--key", f"{cert}.key"] if cert else []
+        self.process = subprocess.Popen(
+            [ENNEAD, "listen", "tls://127.0.0.1:0", *credentials, "--json", *map(str, arguments)],
+            stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, cwd=pki)
+        line = self.process.stderr.readline()
+        try:
+            self.port = json.loads(line)["port"]
+        except (ValueError, KeyError):
+            raise AssertionError(line + self.process.stderr.read()) from None
+        self.url = f"tls://localhost:{self.port}"
+
+    def events(self):
+        return [json.loads(line) for line in self.process.stderr.read().splitlines()]
+
+    def stop(self, number=signal.SIGINT):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=TIMEOUT)
+        return out, [json.loads(line) for line in err.splitlines()]
+
+
+@contextlib.contextmanager
+def listener(pki, *arguments, **options):
+    it = Listener(pki, *arguments, **options)
+    try:
+        yield it
+    finally:
+        if it.process.poll() is None:
+            it.process.kill()
+        it.process.wait()
+        for stream in (it.process.stdout, it.process.stderr):
+            if stream is not None and not stream.closed:
+                stream.close()
+
+
+def connect(pki, it, *arguments, data=b"", ca="ca"):
+    trust = ["--ca", f"{ca}.pem"] if ca else []
+    return run("connect", it.url, "-4", *trust, *arguments, data=data, cwd=pki)
+
+
+def random_bytes(size):
+    return hashlib.shake_256(b"seed").digest(size)
+
+
+# ---- data -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("size", [0, 1, 16384, 16385, 5_000_000])
+def test_echo(pki, size):
+    data = random_bytes(size)
+    with listener(pki, "--echo", "--keep") as it:
+        done = connect(pki, it, data=data)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == data
+
+
+def test_stdin_and_stdout_both_ways(pki, tmp_path):
+    there, back = random_bytes(3_000_000), random_bytes(2_000_001)[::-1]
+    (tmp_path / "back").write_bytes(back)
+    got = tmp_path / "got"
+    with open(tmp_path / "back", "rb") as source, open(got, "wb") as sink:
+        with listener(pki, stdin=source, stdout=sink) as it:
+            done = connect(pki, it, data=there)
+            assert it.process.wait(timeout=TIMEOUT) == 0
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == back
+    assert got.read_bytes() == there
+
+
+def test_half_close(pki):
+    """The end of our input does not end what comes from the peer."""
+    with listener(pki, "--exec", "cat >/dev/null; echo all of it was read", "--keep") as it:
+        done = connect(pki, it, data=b"x" * 100_000)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == b"all of it was read\n"
+
+
+def test_exec_of_connect(pki, tmp_path):
+    out = tmp_path / "out"
+    with listener(pki, "--send-bytes", "1M", "--keep") as it:
+        done = connect(pki, it, "--exec", f"wc -c >{out}")
+    assert done.returncode == 0, done.stderr.decode()
+    for _ in range(100):
+        if out.exists() and out.read_text().strip():
+            break
+        time.sleep(0.05)
+    assert out.read_text().strip() == str(1 << 20)
+
+
+def test_send_bytes_and_discard(pki):
+    with listener(pki, "--discard", "--keep") as it:
+        done = connect(pki, it, "--send-bytes", "64M", "--discard", "--json")
+    assert done.returncode == 0
+    closed = [e for e in map(json.loads, done.stderr.splitlines()) if e["event"] == "closed"]
+    assert closed[0]["bytes_sent"] == 64 << 20
+
+
+def test_output_to_a_slow_reader(pki, tmp_path):
+    """Back-pressure: a reader that takes its time gets everything."""
+    with listener(pki, "--send-bytes", "8M", "--keep") as it:
+        command = (f"{ENNEAD} connect {it.url} -4 --ca ca.pem </dev/null | "
+                   "(sleep 1; wc -c)")
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=pki, stdout=subprocess.PIPE,
+                              timeout=TIMEOUT)
+    assert done.stdout.strip() == str(8 << 20).encode()
+
+
+def test_connections_side_by_side(pki):
+    with listener(pki, "--echo", "--keep") as it:
+        clients = [subprocess.Popen([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                   for _ in range(8)]
+        for i, client in enumerate(clients):
+            out, _ = client.communicate(b"number %d" % i, timeout=TIMEOUT)
+            assert out == b"number %d" % i
+
+
+def test_one_connection_and_exit(pki):
+    with listener(pki, "--echo") as it:
+        assert connect(pki, it, data=b"once").stdout == b"once"
+        assert it.process.wait(timeout=TIMEOUT) == 0
+
+
+# ---- what was negotiated ----------------------------------------------------------------------
+
+def ready(done):
+    return next(e for e in map(json.loads, done.stderr.splitlines()) if e["event"] == "ready")
+
+
+@pytest.mark.parametrize("kind,signature", [("server", "ecdsa_secp256r1_sha256"),
+                                            ("p384", "ecdsa_secp384r1_sha384"),
+                                            ("ed25519", "ed25519"),
+                                            ("rsa2048", "rsa_pss_rsae_sha256")])
+def test_key_types(pki, kind, signature):
+    with listener(pki, "--echo", "--keep", cert=kind) as it:
+        done = connect(pki, it, "--json", data=b"x")
+    assert done.returncode == 0
+    assert ready(done)["signature"] == signature
+
+
+@pytest.mark.parametrize("cipher", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                                    "TLS_CHACHA20_POLY1305_SHA256"])
+@pytest.mark.parametrize("group", ["X25519", "P-256", "P-384"])
+def test_suites_and_groups(pki, cipher, group):
+    with listener(pki, "--echo", "--keep") as it:
+        done = connect(pki, it, "--json", "--ciphers", cipher, "--groups", group, data=b"x")
+    assert done.returncode == 0
+    assert (ready(done)["cipher"], ready(done)["group"]) == (cipher, group)
+
+
+def test_retry_and_alpn(pki):
+    with listener(pki, "--echo", "--keep", "--groups", "P-384", "--alpn", "b,a") as it:
+        done = connect(pki, it, "--json", "--alpn", "a,b", data=b"x")
+    assert ready(done)["retry"] is True
+    assert ready(done)["alpn"] == "b"
+
+
+def test_psk(pki):
+    psk = ("--psk-identity", "me", "--psk-file", "psk")
+    with listener(pki, "--echo", "--keep", *psk, cert=None) as it:
+        done = connect(pki, it, "--json", *psk, data=b"by key", ca=None)
+        assert done.stdout == b"by key"
+        assert ready(done)["psk"] is True
+        wrong = connect(pki, it, data=b"x")
+        assert wrong.returncode == 3
+
+
+def test_update_keys(pki):
+    with listener(pki, "--echo", "--keep") as it:
+        done = connect(pki, it, "--json", "--update-keys", data=b"x" * 10000)
+    directions = {e["direction"] for e in map(json.loads, done.stderr.splitlines())
+                  if e["event"] == "keys_updated"}
+    assert directions == {"send", "receive"}
+
+
+def test_session_file_and_early_data(pki, tmp_path):
+    session, early = tmp_path / "session", tmp_path / "early"
+    early.write_bytes(b"early ")
+    with listener(pki, "--echo", "--keep", "--accept-early-data") as it:
+        first = connect(pki, it, "--json", "--session-file", session, data=b"x")
+        assert ready(first)["resumed"] is False
+        assert stat.S_IMODE(session.stat().st_mode) == 0o600
+        second = connect(pki, it, "--json", "--session-file", session, data=b"x")
+        assert ready(second)["resumed"] is True
+        third = connect(pki, it, "--json", "--session-file", session, "--early-data", early,
+                        data=b"late")
+        assert ready(third)["early_data"] == "accepted"
+        assert third.stdout == b"early late"
+
+
+def test_early_data_without_session_goes_later(pki, tmp_path):
+    early = tmp_path / "early"
+    early.write_bytes(b"not so early ")
+    with listener(pki, "--echo", "--keep") as it:
+        done = connect(pki, it, "--json", "--early-data", early, data=b"late")
+    assert ready(done)["early_data"] == "none"
+    assert done.stdout == b"not so early late"
+
+
+def test_keylog(pki, tmp_path):
+    log = tmp_path / "keys"
+    with listener(pki, "--echo", "--keep") as it:
+        connect(pki, it, "--keylog", log, data=b"x")
+    labels = {line.split()[0] for line in log.read_text().splitlines()}
+    assert {"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_TRAFFIC_SECRET_0"} <= labels
+
+
+def test_settings(pki):
+    with listener(pki, "--echo", "--keep", "-o", "padding=512") as it:
+        done = connect(pki, it, "-o", "keyShares=3", "-o", "maxRecord=512", data=b"y" * 5000)
+        assert done.stdout == b"y" * 5000
+        wrong = connect(pki, it, "-o", "padding=no")
+        assert wrong.returncode == 1
+        wrong = connect(pki, it, "-o", "pading=1")
+        assert wrong.returncode == 1 and b"pad" in wrong.stderr
+        wrong = connect(pki, it, "--ciphers", "TLS_AES_128_GCN_SHA256")
+        assert wrong.returncode == 1 and b"TLS_AES_128_GCM_SHA256" in wrong.stderr
+
+
+# ---- refusals: each has its own message -------------------------------------------------------
+
+REFUSALS = [
+    ("server", ["--ca", "other.pem"], rb"not trusted|issuer"),
+    ("server", ["--ca", "ca.pem", "--name", "example.org"], rb"not for \"example.org\""),
+    ("expired", ["--ca", "ca.pem"], rb"expired"),
+    ("alone", ["--ca", "ca.pem"], rb"self-signed"),
+    ("client-only", ["--ca", "ca.pem"], rb"usage|purpose|server"),
+    ("revoked", ["--ca", "ca.pem", "--crl", "ca.crl"], rb"revoked"),
+]
+
+
+@pytest.mark.parametrize("cert,options,message", REFUSALS)
+def test_refused_server(pki, cert, options, message):
+    with listener(pki, "--echo", "--keep", cert=cert) as it:
+        done = connect(pki, it, *options, ca=None)
+        assert done.returncode == 3, done.stderr.decode()
+        assert re.search(message, done.stderr), done.stderr.decode()
+        assert b"sent alert" in done.stderr
+        good = connect(pki, it, "--insecure", ca=None, data=b"x")
+        assert good.stdout == b"x" and b"WARNING" in good.stderr
+
+
+def test_each_refusal_has_its_own_message(pki):
+    seen = set()
+    for cert, options, _ in REFUSALS:
+        with listener(pki, "--echo", "--keep", cert=cert) as it:
+            text = connect(pki, it, *options, "--json", ca=None).stderr.splitlines()[-1]
+            seen.add(json.loads(text)["reason"])
+    assert len(seen) == len(REFUSALS)
+
+
+def test_mutual_authentication(pki):
+    with listener(pki, "--echo", "--keep", "--client-ca", "ca.pem", "--require-client") as it:
+        good = connect(pki, it, "--cert", "alice.pem", "--key", "alice.key", data=b"alice")
+        assert (good.returncode, good.stdout) == (0, b"alice")
+        none = connect(pki, it, data=b"nobody")
+        assert none.returncode != 0 and b"certificate_required" in none.stderr
+        wrong = connect(pki, it, "--cert", "mallory.pem", "--key", "mallory.key", data=b"m")
+        assert wrong.returncode != 0 and b"unknown_ca" in wrong.stderr
+        _, events = it.stop()
+    assert any("alice" in "".join(e.get("chain", [])) for e in events)
+    assert sum(e["event"] == "error" for e in events) == 2
+
+
+# ---- exit statuses and messages -----------------------------------------------------------------
+
+def test_nobody_there(pki):
+    with listener(pki, "--echo") as it:
+        it.process.kill()
+        it.process.wait()
+        assert connect(pki, it).returncode == 2
+
+
+def test_not_tls(pki):
+    with listener(pki, "--echo", "--keep") as it:
+        import socket
+        with socket.create_connection(("127.0.0.1", it.port)) as s:
+            s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            s.settimeout(10)
+            assert s.recv(100)[:1] == b"\x15"  # an alert
+        assert connect(pki, it, data=b"still there").stdout == b"still there"
+
+
+def test_peer_killed(pki):
+    with listener(pki, stdin=subprocess.PIPE) as it:
+        client = subprocess.Popen([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        it.process.stdin.write(b"half a mess")
+        it.process.stdin.flush()
+        assert client.stdout.read(11) == b"half a mess"
+        it.process.kill()
+        _, err = client.communicate(timeout=TIMEOUT)
+    assert client.returncode == 4, err.decode()
+
+
+@pytest.mark.parametrize("arguments,word", [
+    (["conect", "tls://a:1"], b"connect"),
+    (["connect"], b"URL"),
+    (["connect", "tls://nowhere"], b"port"),
+    (["connect", "foo://a:1"], b"foo"),
+    (["connect", "quic://a:1"], b"QUIC"),
+    (["connect", "tls://a:1", "--cypher", "x"], b"did you mean"),
+    (["listen", "tls://127.0.0.1:0"], b"--cert"),
+    (["listen", "tls://127.0.0.1:0", "--cert", "x.pem"], b"--key"),
+    (["keygen", "--ca"], b"--out"),
+    (["keygen", "--out", "x", "--ca", "--type", "p265"], b"p256"),
+])
+def test_wrong_usage(tmp_path, arguments, word):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode in (1, 5)
+    assert word in done.stderr, done.stderr.decode()
+
+
+def test_interrupt(pki):
+    with listener(pki, "--echo", "--keep") as it:
+        it.stop()
+        assert it.process.returncode == 0
+    with listener(pki, "--echo") as it:
+        it.stop()
+        assert it.process.returncode == 130
+
+
+# ---- the other commands --------------------------------------------------------------------------
+
+def test_keygen(pki, tmp_path):
+    keygen(pki, tmp_path / "request", "--csr", "--host", "example.org")
+    keygen(pki, tmp_path / "signed", "--issuer", "ca", "--sign-csr", tmp_path / "request.csr")
+    keygen(pki, tmp_path / "below", "--ca", "--issuer", "ca", "--name", "Below")
+    keygen(pki, tmp_path / "leaf", "--issuer", tmp_path / "below", "--host", "example.org")
+    openssl = ["openssl", "verify", "-CAfile", str(pki / "ca.pem")]
+    subprocess.run([*openssl, "-verify_hostname", "example.org", str(tmp_path / "signed.pem")],
+                   check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*openssl, "-untrusted", str(tmp_path / "below.pem"), str(tmp_path / "leaf.pem")],
+                   check=True, stdout=subprocess.DEVNULL)
+    assert stat.S_IMODE((tmp_path / "leaf.key").stat().st_mode) == 0o600
+    again = run("keygen", "--out", tmp_path / "leaf", "--ca")
+    assert again.returncode == 5 and b"--force" in again.stderr
+
+
+def test_features():
+    rows = json.loads(run("features", "--json").stdout)
+    assert [row["scheme"] for row in rows] == ["tls", "dtls", "quic", "ikev2", "srtp", "tcpcrypt",
+                                               "wireguard", "minimalt", "curvecp"]
+    assert rows[0]["built"] and rows[0]["features"]["Early data support"]["built"] \
+        if "Early data support" in rows[0]["features"] else rows[0]["built"]
+    table = run("features").stdout.decode()
+    assert table.count("\n") > 10 and "\033" not in table
+
+
+@pytest.mark.parametrize("command", ["connect", "listen", "keygen", "features", "version"])
+def test_help(command):
+    done = run("help", command)
+    assert done.returncode == 0 and done.stdout.startswith(b"usage: ennead " + command.encode())
+
+
+def test_demo():
+    top = os.environ.get("ENN_SOURCE", ".")
+    build = os.path.dirname(os.path.dirname(os.path.abspath(ENNEAD)))
+    done = subprocess.run([f"{top}/tools/demo/demo.sh", build], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=120)
+    assert done.returncode == 0, done.stdout.decode()
