@@ -21,9 +21,7 @@ void bench_die(const char *format, ...)
 	exit(1);
 }
 
-/* The thread's own processor time: everything measured here is one thread that never waits, and so other
- * processes on the machine do not count. */
-static double seconds(void)
+double bench_seconds(void)
 {
 	struct timespec t;
 
@@ -33,9 +31,9 @@ static double seconds(void)
 
 static double timed(struct bench_contender *c, size_t n)
 {
-	double start = seconds();
+	double start = bench_seconds();
 	c->run(c->ctx, n);
-	return seconds() - start;
+	return bench_seconds() - start;
 }
 
 /* How many operations make one turn. Warms the contender up on the way. */

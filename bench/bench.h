@@ -44,6 +44,10 @@ struct bench_options {
 	bool list;
 };
 
+/* The thread's own processor time: everything measured here is one thread that never waits, and so other
+ * processes on the machine do not count. */
+double bench_seconds(void);
+
 /* Runs the contenders in turns: A B C A B C … so that a slow spell of the machine hits all. Those without
  * `run` are left out. */
 void bench_race(const struct bench_options *options, struct bench_contender c[BENCH_CONTENDERS]);

@@ -314,9 +314,22 @@ static void make_session(struct libssl *l, const struct tls_setup *setup)
 	BENCH_NEED(l->session != NULL && SSL_SESSION_is_resumable(l->session) == 1);
 	libssl_disconnect(l);
 	BENCH_NEED(SSL_CTX_set_num_tickets(l->server.ctx, setup->tickets) == 1);
+}
+
+/* One connection, to see that it is what the row says. */
+static void check(struct libssl *l, const struct tls_setup *setup)
+{
+	int resumed = setup->resume ? 1 : 0;
+
 	open_pair(l);
-	BENCH_NEED(SSL_session_reused(l->server.ssl) == 1 &&
-		   SSL_get_negotiated_group(l->server.ssl) == NID_X25519);
+	BENCH_NEED(strcmp(SSL_get_cipher_name(l->client.ssl), setup->suite) == 0 &&
+		   SSL_get_verify_result(l->client.ssl) == X509_V_OK &&
+		   SSL_get_negotiated_group(l->client.ssl) == NID_X25519 &&
+		   SSL_session_reused(l->client.ssl) == resumed &&
+		   SSL_session_reused(l->server.ssl) == resumed);
+	X509 *client = SSL_get1_peer_certificate(l->server.ssl);
+	BENCH_NEED((client != NULL) == setup->mutual);
+	X509_free(client);
 	libssl_disconnect(l);
 }
 
@@ -347,6 +360,7 @@ struct libssl *libssl_new(const struct tls_setup *setup)
 	if (setup->resume) {
 		make_session(l, setup);
 	}
+	check(l, setup);
 	return l;
 }
 

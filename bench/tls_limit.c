@@ -211,6 +211,75 @@ static void chacha_record(struct limit *l, const uint8_t *in, uint8_t *out, size
 	BENCH_NEED(CRYPTO_memcmp(tag, body + len, TAG) == 0);
 }
 
+/* The same as jobs, which is cheaper for short records. */
+static bool chacha_job(struct limit *l, IMB_CIPHER_DIRECTION direction, const uint8_t *in,
+		       uint8_t *out, size_t len, uint8_t *tag)
+{
+	IMB_JOB *job = IMB_GET_NEXT_JOB(l->mb);
+
+	job->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
+	job->hash_alg = IMB_AUTH_CHACHA20_POLY1305;
+	job->cipher_direction = direction;
+	job->chain_order =
+		direction == IMB_DIR_ENCRYPT ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+	job->enc_keys = l->key;
+	job->dec_keys = l->key;
+	job->key_len_in_bytes = sizeof(l->key);
+	job->src = in;
+	job->dst = out + AAD;
+	job->cipher_start_src_offset_in_bytes = 0;
+	job->hash_start_src_offset_in_bytes = 0;
+	job->msg_len_to_cipher_in_bytes = len;
+	job->msg_len_to_hash_in_bytes = len;
+	job->iv = l->iv;
+	job->iv_len_in_bytes = sizeof(l->iv);
+	job->u.CHACHA20_POLY1305.aad = out;
+	job->u.CHACHA20_POLY1305.aad_len_in_bytes = AAD;
+	job->auth_tag_output = tag;
+	job->auth_tag_output_len_in_bytes = TAG;
+	job = IMB_SUBMIT_JOB_NOCHECK(l->mb);
+	if (job == NULL) {
+		job = IMB_FLUSH_JOB(l->mb);
+	}
+	return job != NULL && job->status == IMB_STATUS_COMPLETED;
+}
+
+static void chacha_job_record(struct limit *l, const uint8_t *in, uint8_t *out, size_t len)
+{
+	uint8_t *body = out + AAD;
+	uint8_t tag[TAG];
+
+	next_nonce(l);
+	BENCH_NEED(chacha_job(l, IMB_DIR_ENCRYPT, in, out, len, body + len) &&
+		   chacha_job(l, IMB_DIR_DECRYPT, body, out, len, tag) &&
+		   CRYPTO_memcmp(tag, body + len, TAG) == 0);
+}
+
+static double time_records(struct limit *l, record_fn seal_and_open)
+{
+	double best = 1;
+
+	for (int turn = 0; turn < 8; turn++) {
+		double start = bench_seconds();
+		for (int i = 0; i < 256; i++) {
+			seal_and_open(l, l->message, l->wire, l->record + 1);
+		}
+		double took = bench_seconds() - start;
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+static void prepare_chacha(struct limit *l)
+{
+	bool job = time_records(l, chacha_job_record) < time_records(l, chacha_record);
+
+	l->seal_and_open = job ? chacha_job_record : chacha_record;
+	l->aead_name = job ? "ipsec-mb ChaCha20-Poly1305, one job a record"
+			   : "ipsec-mb ChaCha20-Poly1305, direct calls";
+	l->aead_size = sizeof(l->key);
+}
+
 static bool prepare_mb(struct limit *l, const char *suite)
 {
 	IMB_ARCH arch;
@@ -222,9 +291,7 @@ static bool prepare_mb(struct limit *l, const char *suite)
 		return false;
 	}
 	if (strstr(suite, "CHACHA20") != NULL) {
-		l->seal_and_open = chacha_record;
-		l->aead_name = "ipsec-mb ChaCha20-Poly1305, direct calls";
-		l->aead_size = sizeof(l->key);
+		prepare_chacha(l);
 		return true;
 	}
 	l->aes256 = strstr(suite, "AES_256") != NULL;

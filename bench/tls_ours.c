@@ -309,10 +309,19 @@ static void make_session(struct ours *o, const struct tls_setup *setup)
 	BENCH_NEED(o->session != NULL);
 	enn_security_free(o->server_security);
 	o->server_security = quiet;
-	open_pair(o);
+}
+
+/* One connection, to see that it is what the row says. */
+static void check(struct ours *o, const struct tls_setup *setup)
+{
 	struct enn_info info;
+
+	open_pair(o);
+	enn_engine_info(o->client.engine, &info);
+	BENCH_NEED(strcmp(info.cipher, setup->suite) == 0 && info.peer_authenticated &&
+		   strcmp(info.key_exchange, "X25519") == 0 && info.resumed == setup->resume);
 	enn_engine_info(o->server.engine, &info);
-	BENCH_NEED(info.resumed && info.key_exchange != NULL);
+	BENCH_NEED(info.peer_authenticated == setup->mutual && info.resumed == setup->resume);
 	ours_disconnect(o);
 }
 
@@ -341,6 +350,7 @@ struct ours *ours_new(const struct tls_setup *setup)
 	if (setup->resume) {
 		make_session(o, setup);
 	}
+	check(o, setup);
 	return o;
 }
 

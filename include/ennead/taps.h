@@ -26,7 +26,9 @@
  *   - nothing is received before Ready (early data on a server excepted, see ENN_TAPS_RECEIVED);
  *   - EstablishmentError, Closed and ConnectionError are the last event of their connection, and
  *     exactly one of them comes unless the application frees the connection first. Sends and
- *     receives still open get their error events before it.
+ *     receives still open get their error events before it;
+ *   - what arrived before the end is delivered before it: Closed and ConnectionError wait until the
+ *     application has received it, or calls close, abort or free.
  * A connection keeps its slot and its information until enn_connection_free, after the last
  * event too.
  */
@@ -308,7 +310,8 @@ enn_connection_send_borrowed(struct enn_connection connection, const void *data,
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_receive(struct enn_connection connection,
 							      size_t min_incomplete, size_t max,
 							      void *token);
-/* Gives received data back; needed for every ENN_TAPS_RECEIVED with len > 0, harmless for the others. */
+/* Gives received data back; needed for every ENN_TAPS_RECEIVED with len > 0; with len 0 there
+ * is no loan, and this answers ENN_E_STALE. */
 ENN_API enum enn_status enn_message_release(struct enn_loan loan);
 
 /* ---- the connection --------------------------------------------------------------------- */

@@ -15,7 +15,7 @@
 static const uint8_t nothing[1];
 
 struct state {
-	uint8_t key[32]; /* there is no key schedule */
+	uint8_t key[32];    /* there is no key schedule */
 	uint8_t beyond[16]; /* the AVX2 kernel of 1.3 loads 32 bytes from the middle of the key */
 };
 
@@ -39,8 +39,8 @@ static bool run_job(const struct enn_aead *aead, IMB_CIPHER_DIRECTION direction,
 	job->cipher_mode = IMB_CIPHER_CHACHA20_POLY1305;
 	job->hash_alg = IMB_AUTH_CHACHA20_POLY1305;
 	job->cipher_direction = direction;
-	job->chain_order = direction == IMB_DIR_ENCRYPT ? IMB_ORDER_CIPHER_HASH
-							: IMB_ORDER_HASH_CIPHER;
+	job->chain_order =
+		direction == IMB_DIR_ENCRYPT ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
 	job->enc_keys = s->key;
 	job->dec_keys = s->key;
 	job->key_len_in_bytes = sizeof(s->key);

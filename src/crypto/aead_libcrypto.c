@@ -19,7 +19,7 @@ static enum enn_status rekey(struct enn_aead *aead, const uint8_t *key)
 	int sealing = aead->direction == ENN_AEAD_SEAL;
 
 	return EVP_CipherInit_ex(s->ctx, NULL, NULL, key, NULL, sealing) == 1 ? ENN_OK
-									       : ENN_E_CRYPTO;
+									      : ENN_E_CRYPTO;
 }
 
 static void done(struct enn_aead *aead)

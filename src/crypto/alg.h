@@ -11,14 +11,14 @@
 
 #include "base/bytes.h"
 
-#define ENN_MAX_HASH 64
+#define ENN_MAX_HASH	   64
 #define ENN_MAX_HASH_BLOCK 128
-#define ENN_MAX_AEAD_KEY 32
+#define ENN_MAX_AEAD_KEY   32
 #define ENN_MAX_AEAD_NONCE 12
-#define ENN_MAX_AEAD_TAG 16
-#define ENN_MAX_KX_PUBLIC 133
-#define ENN_MAX_KX_SECRET 66
-#define ENN_MAX_SIGNATURE 512
+#define ENN_MAX_AEAD_TAG   16
+#define ENN_MAX_KX_PUBLIC  133
+#define ENN_MAX_KX_SECRET  66
+#define ENN_MAX_SIGNATURE  512
 
 enum enn_aead_id {
 	ENN_AEAD_AES_128_GCM,
@@ -33,10 +33,10 @@ struct enn_aead_alg {
 	uint8_t key_len;
 	uint8_t nonce_len;
 	uint8_t tag_len;
-	uint8_t esp_transform;      /* IKEv2 ENCR id with a 16-byte ICV, 0 if none */
-	uint16_t tcpcrypt;          /* RFC 8548 table 5 */
-	uint16_t srtp_profile;      /* RFC 7714 §14.2 */
-	uint64_t seal_limit;        /* records per key before it must be replaced (RFC 8446 §5.5) */
+	uint8_t esp_transform; /* IKEv2 ENCR id with a 16-byte ICV, 0 if none */
+	uint16_t tcpcrypt;     /* RFC 8548 table 5 */
+	uint16_t srtp_profile; /* RFC 7714 §14.2 */
+	uint64_t seal_limit;   /* records per key before it must be replaced (RFC 8446 §5.5) */
 	uint64_t open_failure_limit; /* forgery attempts (RFC 9147 §4.5.3, RFC 9001 §6.6) */
 };
 const struct enn_aead_alg *enn_aead_alg(enum enn_aead_id id);
@@ -55,16 +55,23 @@ enum enn_kx_id { ENN_KX_X25519, ENN_KX_P256, ENN_KX_P384, ENN_KX_COUNT };
 
 struct enn_kx_alg {
 	enum enn_kx_id id;
-	const char *name;      /* "X25519", "P-256" */
-	uint16_t tls_group;    /* RFC 8446 §4.2.7 */
-	uint16_t ike_group;    /* IKEv2 transform type 4 */
-	uint16_t public_len;   /* on the wire: raw, or 0x04 || X || Y */
+	const char *name;    /* "X25519", "P-256" */
+	uint16_t tls_group;  /* RFC 8446 §4.2.7 */
+	uint16_t ike_group;  /* IKEv2 transform type 4 */
+	uint16_t public_len; /* on the wire: raw, or 0x04 || X || Y */
 	uint16_t secret_len;
 };
 const struct enn_kx_alg *enn_kx_alg(enum enn_kx_id id);
 const struct enn_kx_alg *enn_kx_alg_by_tls(uint16_t group);
 
-enum enn_key_type { ENN_KEY_RSA, ENN_KEY_RSA_PSS, ENN_KEY_P256, ENN_KEY_P384, ENN_KEY_ED25519, ENN_KEY_OTHER };
+enum enn_key_type {
+	ENN_KEY_RSA,
+	ENN_KEY_RSA_PSS,
+	ENN_KEY_P256,
+	ENN_KEY_P384,
+	ENN_KEY_ED25519,
+	ENN_KEY_OTHER
+};
 
 enum enn_sig_padding { ENN_SIG_NONE, ENN_SIG_PKCS1, ENN_SIG_PSS };
 

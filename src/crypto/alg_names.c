@@ -40,7 +40,8 @@ static struct row row_at(enum enn_alg_kind kind, size_t index)
 	switch (kind) {
 	case ENN_ALG_SUITE:
 		suite = enn_tls_suite_at(index);
-		return suite == NULL ? (struct row){NULL, 0} : (struct row){suite->name, suite->code};
+		return suite == NULL ? (struct row){NULL, 0}
+				     : (struct row){suite->name, suite->code};
 	case ENN_ALG_GROUP:
 		if (index < ENN_KX_COUNT) {
 			const struct enn_kx_alg *kx = enn_kx_alg((enum enn_kx_id)index);
@@ -49,7 +50,8 @@ static struct row row_at(enum enn_alg_kind kind, size_t index)
 		break;
 	case ENN_ALG_SIGNATURE:
 		sig = enn_sig_alg_at(index);
-		return sig == NULL ? (struct row){NULL, 0} : (struct row){sig->name, sig->tls_scheme};
+		return sig == NULL ? (struct row){NULL, 0}
+				   : (struct row){sig->name, sig->tls_scheme};
 	case ENN_ALG_PSK_MODE:
 		if (index < ENN_ARRAY_LEN(modes)) {
 			return modes[index];
@@ -145,7 +147,8 @@ const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len
 	}
 	/* "AES_128_GMC" is nearer to an alias than to the full name: an alias of the kind counts too. */
 	for (size_t i = 0; i < ENN_ARRAY_LEN(aliases); i++) {
-		size_t d = aliases[i].kind == kind ? name_distance(folded, n, aliases[i].name) : best;
+		size_t d =
+			aliases[i].kind == kind ? name_distance(folded, n, aliases[i].name) : best;
 		if (d < best) {
 			best = d;
 			nearest = aliases[i].name;

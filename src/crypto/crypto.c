@@ -52,8 +52,8 @@ static bool fetch_key_exchange(struct enn_crypto *c)
 	c->group[ENN_KX_P256] = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	c->group[ENN_KX_P384] = EC_GROUP_new_by_curve_name(NID_secp384r1);
 	c->bn = BN_CTX_secure_new();
-	return c->x25519_maker != NULL && EVP_PKEY_fromdata_init(c->x25519_maker) == 1 && c->x25519_base != NULL &&
-	       c->x25519_peer != NULL && c->group[ENN_KX_P256] != NULL &&
+	return c->x25519_maker != NULL && EVP_PKEY_fromdata_init(c->x25519_maker) == 1 &&
+	       c->x25519_base != NULL && c->x25519_peer != NULL && c->group[ENN_KX_P256] != NULL &&
 	       c->group[ENN_KX_P384] != NULL && c->bn != NULL;
 }
 

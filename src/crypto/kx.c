@@ -5,8 +5,8 @@
 #include "crypto/kx.h"
 
 #include <openssl/bn.h>
-#include <openssl/ec.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -19,8 +19,8 @@ static const uint8_t base_point[32] = {9};
 struct enn_kx_key {
 	const struct enn_env *env;
 	const struct enn_kx_alg *alg;
-	EVP_PKEY_CTX *x25519;                 /* holds the private key, set up to derive */
-	uint8_t scalar[ENN_MAX_KX_SECRET];    /* P-256, P-384: big endian */
+	EVP_PKEY_CTX *x25519;		   /* holds the private key, set up to derive */
+	uint8_t scalar[ENN_MAX_KX_SECRET]; /* P-256, P-384: big endian */
 };
 
 /* ---- X25519 ------------------------------------------------------------------------------- */
@@ -30,7 +30,8 @@ struct enn_kx_key {
 static EVP_PKEY_CTX *x25519_context(const struct enn_crypto *crypto, const uint8_t *private_key)
 {
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)private_key, 32),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)private_key,
+						  32),
 		/* Not used, but without one it would be computed the slow way. */
 		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)base_point, 32),
 		OSSL_PARAM_construct_end(),

@@ -54,11 +54,12 @@ bool enn_trust_has_crls(const struct enn_trust *trust);
 void enn_trust_set_cache(struct enn_trust *trust, bool on);
 
 struct enn_verify_policy {
-	bool peer_is_server;    /* the purpose that the leaf must allow (EKU, key usage) */
-	const char *name;       /* host name or IP literal that the leaf must be for; NULL: not checked */
-	int64_t wall_seconds;   /* UNIX time of validity */
+	bool peer_is_server; /* the purpose that the leaf must allow (EKU, key usage) */
+	const char *name; /* host name or IP literal that the leaf must be for; NULL: not checked */
+	int64_t wall_seconds; /* UNIX time of validity */
 	bool check_revocation;
-	const uint16_t *cert_signatures; /* TLS schemes allowed inside the chain (anchor excepted) */
+	const uint16_t
+		*cert_signatures; /* TLS schemes allowed inside the chain (anchor excepted) */
 	size_t cert_signatures_len;
 };
 

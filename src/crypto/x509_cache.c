@@ -33,8 +33,8 @@ static void add_length(struct enn_hash *h, uint64_t len)
 }
 
 /* Every part with its length in front, so that no two inputs read the same. */
-void enn_chain_cache_digest(const struct enn_peer_chain *chain, const struct enn_verify_policy *policy,
-			    uint8_t digest[ENN_X509_DIGEST])
+void enn_chain_cache_digest(const struct enn_peer_chain *chain,
+			    const struct enn_verify_policy *policy, uint8_t digest[ENN_X509_DIGEST])
 {
 	struct enn_hash h;
 	uint8_t flags[3] = {policy->peer_is_server, policy->check_revocation, policy->name != NULL};
@@ -103,7 +103,8 @@ static void append(struct enn_chain_cache *cache, struct entry *e)
 }
 
 const struct enn_chain_facts *enn_chain_cache_find(struct enn_chain_cache *cache,
-						   const uint8_t digest[ENN_X509_DIGEST], int64_t now)
+						   const uint8_t digest[ENN_X509_DIGEST],
+						   int64_t now)
 {
 	struct entry *e = NULL;
 

@@ -21,7 +21,8 @@ enum {
 };
 
 /* RFC 9525 §6: only subject alternative names count, and a wildcard is a whole label. */
-#define ENN_X509_NAME_FLAGS (X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
+#define ENN_X509_NAME_FLAGS                                                                        \
+	(X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
 
 #define ENN_X509_TEXT_MAX 64
 
@@ -43,12 +44,12 @@ OSSL_LIB_CTX *enn_x509_library(void);
 struct enn_peer_chain {
 	size_t count;
 	size_t der_len;
-	X509 *leaf;                /* NULL until parsed */
-	STACK_OF(X509) *others;    /* NULL until parsed, and if there is just a leaf */
+	X509 *leaf;		 /* NULL until parsed */
+	STACK_OF(X509) * others; /* NULL until parsed, and if there is just a leaf */
 	struct enn_public_key *key;
-	bool known;                /* key and may_sign are set */
+	bool known; /* key and may_sign are set */
 	bool may_sign;
-	struct enn_bytes *der;     /* count views into the copy behind them */
+	struct enn_bytes *der; /* count views into the copy behind them */
 };
 
 /* Takes leaf facts from a chain that was validated before. */
@@ -68,7 +69,8 @@ struct enn_chain_facts {
 };
 
 /* What the verdict depends on, except the time and the trust object itself. */
-void enn_chain_cache_digest(const struct enn_peer_chain *chain, const struct enn_verify_policy *policy,
+void enn_chain_cache_digest(const struct enn_peer_chain *chain,
+			    const struct enn_verify_policy *policy,
 			    uint8_t digest[ENN_X509_DIGEST]);
 struct enn_chain_cache *enn_chain_cache_new(void);
 void enn_chain_cache_free(struct enn_chain_cache *cache);
@@ -76,7 +78,8 @@ void enn_chain_cache_clear(struct enn_chain_cache *cache);
 size_t enn_chain_cache_count(const struct enn_chain_cache *cache);
 /* NULL: not known, or not valid at `now`. Lent until the next call. */
 const struct enn_chain_facts *enn_chain_cache_find(struct enn_chain_cache *cache,
-						   const uint8_t digest[ENN_X509_DIGEST], int64_t now);
+						   const uint8_t digest[ENN_X509_DIGEST],
+						   int64_t now);
 /* Takes a reference of facts->key. Without memory nothing is remembered. */
 void enn_chain_cache_add(struct enn_chain_cache *cache, const uint8_t digest[ENN_X509_DIGEST],
 			 const struct enn_chain_facts *facts);
@@ -88,7 +91,7 @@ struct enn_trust {
 	size_t anchors;
 	size_t crls;
 	X509_STORE *store;
-	X509_STORE_CTX *ctx; /* reused by every verification */
+	X509_STORE_CTX *ctx;	       /* reused by every verification */
 	struct enn_chain_cache *cache; /* NULL: switched off, or no memory for it */
 };
 

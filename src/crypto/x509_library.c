@@ -22,9 +22,9 @@
 /* Made once and never changed afterwards, like libcrypto's own default context. */
 static struct {
 	CRYPTO_ONCE once;
-	OSSL_LIB_CTX *source;	/* where the default provider lives */
+	OSSL_LIB_CTX *source; /* where the default provider lives */
 	OSSL_PROVIDER *provider;
-	OSSL_LIB_CTX *reduced;	/* NULL: could not be made */
+	OSSL_LIB_CTX *reduced; /* NULL: could not be made */
 	OSSL_ALGORITHM decoder[MAX_ROWS + 1];
 	OSSL_ALGORITHM key_type[MAX_ROWS + 1];
 } library = {.once = CRYPTO_ONCE_STATIC_INIT};
@@ -58,7 +58,8 @@ static void select_rows(int operation, OSSL_ALGORITHM *to)
 
 	for (; row != NULL && row->algorithm_names != NULL && count < MAX_ROWS; row++) {
 		if (is_wanted(row->algorithm_names) &&
-		    (operation != OSSL_OP_DECODER || is_public_key_decoder(row->property_definition))) {
+		    (operation != OSSL_OP_DECODER ||
+		     is_public_key_decoder(row->property_definition))) {
 			to[count++] = *row;
 		}
 	}

@@ -47,8 +47,8 @@ struct enn_trust *enn_trust_new(void)
 	}
 	X509_VERIFY_PARAM *param = X509_STORE_get0_param(trust->store);
 	X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
-	(void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN |
-							 X509_V_FLAG_TRUSTED_FIRST);
+	(void)X509_VERIFY_PARAM_set_flags(param,
+					  X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
 	X509_STORE_set_verify_cb(trust->store, on_error);
 	return trust;
 }

@@ -30,8 +30,8 @@ static bool set_policy(X509_STORE_CTX *ctx, const struct enn_verify_policy *poli
 
 	X509_VERIFY_PARAM_set_time(param, (time_t)policy->wall_seconds);
 	if (policy->check_revocation) {
-		(void)X509_VERIFY_PARAM_set_flags(param,
-						  X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+		(void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_CRL_CHECK |
+								 X509_V_FLAG_CRL_CHECK_ALL);
 	}
 	return X509_VERIFY_PARAM_set_purpose(param, purpose) == 1 &&
 	       X509_VERIFY_PARAM_set_trust(param, use) == 1 &&
@@ -86,7 +86,8 @@ static bool signature_allowed(X509 *cert, const struct enn_verify_policy *policy
 }
 
 /* RFC 8446 §4.2.3: every certificate but the anchor, whose signature is not checked. */
-static enum enn_status check_signatures(STACK_OF(X509) *path, const struct enn_verify_policy *policy,
+static enum enn_status check_signatures(STACK_OF(X509) * path,
+					const struct enn_verify_policy *policy,
 					struct enn_error *error)
 {
 	char subject[ENN_X509_TEXT_MAX];
@@ -97,9 +98,10 @@ static enum enn_status check_signatures(STACK_OF(X509) *path, const struct enn_v
 			continue;
 		}
 		const char *name = OBJ_nid2sn(X509_get_signature_nid(cert));
-		(void)enn_error_set(error, ENN_E_AUTH, ENN_REASON_CERT_WEAK, "certificate",
-				    "certificate \"%s\" is signed with %s, which is not allowed here",
-				    enn_x509_subject(cert, subject), name == NULL ? "?" : name);
+		(void)enn_error_set(
+			error, ENN_E_AUTH, ENN_REASON_CERT_WEAK, "certificate",
+			"certificate \"%s\" is signed with %s, which is not allowed here",
+			enn_x509_subject(cert, subject), name == NULL ? "?" : name);
 		if (error != NULL) {
 			error->wire_code = ENN_X509_ALERT_UNSUPPORTED;
 		}
@@ -135,8 +137,8 @@ static bool narrow_to_crls(struct enn_chain_facts *facts, X509_STORE *store)
 
 	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
 		X509_CRL *crl = X509_OBJECT_get0_X509_CRL(sk_X509_OBJECT_value(objects, i));
-		if (crl != NULL && !narrow(facts, X509_CRL_get0_lastUpdate(crl),
-					   X509_CRL_get0_nextUpdate(crl))) {
+		if (crl != NULL &&
+		    !narrow(facts, X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl))) {
 			return false;
 		}
 	}

@@ -43,7 +43,7 @@ struct enn_runtime {
 	size_t handles;	    /* libuv handles that are not closed */
 	size_t lookups;	    /* name look-ups that libuv still works on */
 	size_t sockets;
-	char waste[4096];   /* where released streams read to */
+	uint8_t waste[4096]; /* where released streams read to */
 	uint64_t activity;  /* counts callbacks: see enn_runtime_settle */
 };
 

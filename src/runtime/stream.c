@@ -1,56 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TCP streams on libuv.
+ * TCP streams: their life, and reading and writing. Opening them is in stream_open.c.
  */
-#include "runtime/stream.h"
-
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
-#include "runtime/address.h"
+#include "runtime/stream_internal.h"
 
-/* <linux/in6.h>, which cannot be included beside <netinet/in.h> */
-#define IPV6_ADDRESS_PREFERENCES 72
-#define PREFER_SOURCE_TEMPORARY	 0x0001
-#define PREFER_SOURCE_PUBLIC	 0x0002
+#define LINGER	   (2 * ENN_SECOND)
+#define MOST_READS 16 /* of one turn, so that one stream cannot starve the others */
 
-#define LINGER (2 * ENN_SECOND)
+/* ---- waiting ----------------------------------------------------------------------------- */
 
-struct enn_stream {
-	uv_tcp_t tcp;
-	struct enn_runtime *rt;
-	const struct enn_stream_ops *ops;
-	void *owner;
-	struct enn_stream *next; /* of all streams */
-	struct enn_stream **link;
-	struct enn_block *writing; /* the pending write's */
-	struct enn_timer linger;
-	union {
-		uv_connect_t connect;
-		uv_write_t write;
-	} request; /* a write begins after the connect has ended */
-	uv_shutdown_t shutdown;
-	bool released;
-	bool shut; /* shutdown was asked for */
-	bool fin;  /* and is done */
-	bool ended;
-	bool closing;
-};
+static void on_poll(uv_poll_t *poll, int status, int events);
 
-/* ---- life -------------------------------------------------------------------------------- */
+void enn_stream_watch(struct enn_stream *s)
+{
+	int events = 0;
+
+	if (s->closing) {
+		return;
+	}
+	if (s->connecting || s->writing != NULL) {
+		events |= UV_WRITABLE;
+	}
+	if (!s->connecting && s->reading && !s->ended) {
+		events |= UV_READABLE;
+	}
+	if (events == s->watched) {
+		return;
+	}
+	s->watched = events;
+	if (events == 0) {
+		(void)uv_poll_stop(&s->poll);
+	} else {
+		(void)uv_poll_start(&s->poll, events, on_poll);
+	}
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle)
 {
 	struct enn_stream *s = handle->data;
 	struct enn_runtime *rt = s->rt;
 
-	enn_block_release(s->writing);
-	rt->sockets--;
 	enn_free(&rt->env, s, sizeof(*s));
 	enn_runtime_closed(rt);
 }
@@ -66,7 +62,11 @@ static void close_now(struct enn_stream *s)
 	if (s->next != NULL) {
 		s->next->link = s->link;
 	}
-	uv_close((uv_handle_t *)&s->tcp, on_closed);
+	enn_block_release(s->writing);
+	s->writing = NULL;
+	uv_close((uv_handle_t *)&s->poll, on_closed); /* stops polling: the descriptor can go now */
+	(void)close(s->fd);
+	s->rt->sockets--;
 }
 
 static void on_linger(void *owner, enn_time now)
@@ -75,22 +75,25 @@ static void on_linger(void *owner, enn_time now)
 	close_now(owner);
 }
 
-static enum enn_status new_stream(struct enn_runtime *rt, const struct enn_stream_ops *ops,
-				  void *owner, unsigned family, struct enn_stream **out, int *error)
+enum enn_status enn_stream_new(struct enn_runtime *rt, int fd, const struct enn_stream_ops *ops,
+			       void *owner, struct enn_stream **out, int *error)
 {
 	struct enn_stream *s = enn_alloc(&rt->env, sizeof(*s));
 
 	if (s == NULL) {
+		(void)close(fd);
 		return ENN_E_MEMORY;
 	}
-	*error = uv_tcp_init_ex(rt->uv, &s->tcp, family);
+	*error = uv_poll_init(rt->uv, &s->poll, fd);
 	if (*error != 0) {
+		(void)close(fd);
 		enn_free(&rt->env, s, sizeof(*s));
 		return ENN_E_SYSTEM;
 	}
 	enn_runtime_opened(rt);
 	rt->sockets++;
-	s->tcp.data = s;
+	s->poll.data = s;
+	s->fd = fd;
 	s->rt = rt;
 	s->ops = ops;
 	s->owner = owner;
@@ -122,257 +125,6 @@ static void check_done(struct enn_stream *s)
 	}
 }
 
-/* ---- options ------------------------------------------------------------------------------- */
-
-static int handle_fd(const struct enn_stream *s)
-{
-	uv_os_fd_t fd = -1;
-
-	return uv_fileno((const uv_handle_t *)&s->tcp, &fd) == 0 ? fd : -1;
-}
-
-/* Options are wishes: one that the system does not grant changes nothing. */
-static void set_int(int fd, int level, int name, int value)
-{
-	(void)setsockopt(fd, level, name, &value, sizeof(value));
-}
-
-void enn_stream_set_options(struct enn_stream *s, const struct enn_stream_options *options)
-{
-	int fd = handle_fd(s);
-
-	(void)uv_tcp_nodelay(&s->tcp, 1);
-	if (fd < 0) {
-		return;
-	}
-	if (options->user_timeout_ms != 0) {
-		set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
-	}
-	(void)uv_tcp_keepalive(&s->tcp, options->keepalive_s != 0, options->keepalive_s);
-	if (options->pacing != 0) {
-		uint64_t rate = options->pacing;
-		(void)setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &rate, sizeof(rate));
-	}
-	if (options->dscp != 0) {
-		set_int(fd, IPPROTO_IP, IP_TOS, options->dscp << 2);
-		set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, options->dscp << 2);
-	}
-}
-
-static int bind_before_connect(struct enn_stream *s, const struct enn_stream_options *options)
-{
-	int fd = handle_fd(s);
-
-	if (options->interface != NULL &&
-	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, options->interface,
-		       (socklen_t)strlen(options->interface) + 1) != 0) {
-		return uv_translate_sys_error(errno);
-	}
-	if (options->temporary != 0) {
-		set_int(fd, IPPROTO_IPV6, IPV6_ADDRESS_PREFERENCES,
-			options->temporary > 0 ? PREFER_SOURCE_TEMPORARY : PREFER_SOURCE_PUBLIC);
-	}
-	if (options->local.family != ENN_FAMILY_NONE) {
-		struct sockaddr_storage sa;
-		(void)enn_address_to_sockaddr(&options->local, &sa);
-		return uv_tcp_bind(&s->tcp, (const struct sockaddr *)&sa, 0);
-	}
-	return 0;
-}
-
-/* ---- opening --------------------------------------------------------------------------------- */
-
-static void on_connect(uv_connect_t *request, int status)
-{
-	struct enn_stream *s = request->data;
-
-	s->rt->activity++;
-	if (!s->released) {
-		s->ops->connected(s->owner, status);
-	}
-}
-
-enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stream_ops *ops,
-				   void *owner, const struct enn_address *remote,
-				   const struct enn_stream_options *options,
-				   struct enn_stream **out, int *error)
-{
-	struct sockaddr_storage sa;
-	struct enn_stream *s = NULL;
-
-	if (enn_address_to_sockaddr(remote, &sa) == 0) {
-		*error = UV_EAFNOSUPPORT;
-		return ENN_E_SYSTEM;
-	}
-	ENN_TRY(new_stream(rt, ops, owner, sa.ss_family, &s, error));
-	s->request.connect.data = s;
-	*error = bind_before_connect(s, options);
-	if (*error == 0) {
-		enn_stream_set_options(s, options);
-		*error = uv_tcp_connect(&s->request.connect, &s->tcp, (const struct sockaddr *)&sa,
-					on_connect);
-	}
-	if (*error != 0) {
-		enn_stream_release(s, ENN_RELEASE_CLOSE);
-		return ENN_E_SYSTEM;
-	}
-	*out = s;
-	return ENN_OK;
-}
-
-enum enn_status enn_stream_accept(struct enn_runtime *rt, uv_stream_t *listener,
-				  const struct enn_stream_ops *ops, void *owner,
-				  struct enn_stream **out, int *error)
-{
-	struct enn_stream *s = NULL;
-
-	ENN_TRY(new_stream(rt, ops, owner, AF_UNSPEC, &s, error));
-	*error = uv_accept(listener, (uv_stream_t *)&s->tcp);
-	if (*error != 0) {
-		enn_stream_release(s, ENN_RELEASE_CLOSE);
-		return ENN_E_SYSTEM;
-	}
-	*out = s;
-	return ENN_OK;
-}
-
-void enn_stream_path(const struct enn_stream *s, struct enn_path *path)
-{
-	struct sockaddr_storage sa;
-	int len = sizeof(sa);
-
-	memset(path, 0, sizeof(*path));
-	if (uv_tcp_getsockname(&s->tcp, (struct sockaddr *)&sa, &len) == 0) {
-		(void)enn_address_from_sockaddr((const struct sockaddr *)&sa, &path->local);
-	}
-	len = sizeof(sa);
-	if (uv_tcp_getpeername(&s->tcp, (struct sockaddr *)&sa, &len) == 0) {
-		(void)enn_address_from_sockaddr((const struct sockaddr *)&sa, &path->remote);
-	}
-}
-
-/* ---- reading ----------------------------------------------------------------------------------- */
-
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct enn_stream *s = handle->data;
-	size_t cap = sizeof(s->rt->waste);
-	uint8_t *at = s->released ? (uint8_t *)s->rt->waste : s->ops->room(s->owner, &cap);
-
-	(void)suggested;
-	*buf = uv_buf_init((char *)at, at == NULL ? 0 : (unsigned)cap);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-	struct enn_stream *s = stream->data;
-
-	s->rt->activity += n != 0;
-	if (n < 0) {
-		(void)uv_read_stop(stream);
-		s->ended = true;
-		if (s->released) {
-			check_done(s);
-		} else {
-			s->ops->ended(s->owner, n == UV_EOF ? 0 : (int)n);
-		}
-		return;
-	}
-	if (!s->released) {
-		s->ops->readable(s->owner, (uint8_t *)buf->base, (size_t)n);
-	}
-}
-
-void enn_stream_read(struct enn_stream *s, bool on)
-{
-	if (s->closing || s->ended) {
-		return;
-	}
-	if (on) {
-		(void)uv_read_start((uv_stream_t *)&s->tcp, on_room, on_read);
-	} else {
-		(void)uv_read_stop((uv_stream_t *)&s->tcp);
-	}
-}
-
-/* ---- writing ----------------------------------------------------------------------------------- */
-
-static void on_written(uv_write_t *request, int status)
-{
-	struct enn_stream *s = request->data;
-
-	s->rt->activity++;
-	enn_block_release(s->writing);
-	s->writing = NULL;
-	if (!s->released) {
-		s->ops->drained(s->owner, status);
-	} else if (status != 0) {
-		close_now(s);
-	} else {
-		check_done(s);
-	}
-}
-
-enum enn_status enn_stream_write(struct enn_stream *s, struct enn_block *block, int *error)
-{
-	uv_buf_t buf = uv_buf_init((char *)block->data, (unsigned)block->used);
-	int n = uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
-
-	if (n == UV_EAGAIN) {
-		n = 0;
-	}
-	if (n < 0) {
-		enn_block_release(block);
-		*error = n;
-		return ENN_E_SYSTEM;
-	}
-	if ((size_t)n == block->used) {
-		enn_block_release(block);
-		return ENN_OK;
-	}
-	buf = uv_buf_init((char *)block->data + n, (unsigned)(block->used - (size_t)n));
-	s->request.write.data = s;
-	s->writing = block;
-	*error = uv_write(&s->request.write, (uv_stream_t *)&s->tcp, &buf, 1, on_written);
-	if (*error != 0) {
-		s->writing = NULL;
-		enn_block_release(block);
-		return ENN_E_SYSTEM;
-	}
-	return ENN_E_AGAIN;
-}
-
-size_t enn_stream_unwritten(const struct enn_stream *s)
-{
-	return uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp);
-}
-
-static void on_shutdown(uv_shutdown_t *request, int status)
-{
-	struct enn_stream *s = request->data;
-
-	s->rt->activity++;
-	s->fin = true;
-	if (s->released && status != 0) {
-		close_now(s);
-	} else {
-		check_done(s);
-	}
-}
-
-void enn_stream_shutdown(struct enn_stream *s)
-{
-	if (s->shut || s->closing) {
-		return;
-	}
-	s->shut = true;
-	s->shutdown.data = s;
-	if (uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, on_shutdown) != 0) {
-		s->fin = true; /* the connection is gone already */
-		s->ended = true;
-	}
-}
-
 void enn_stream_release(struct enn_stream *s, enum enn_release how)
 {
 	if (s == NULL) {
@@ -380,17 +132,170 @@ void enn_stream_release(struct enn_stream *s, enum enn_release how)
 	}
 	s->released = true;
 	s->owner = NULL;
-	if (how == ENN_RELEASE_LINGER) {
+	if (how == ENN_RELEASE_LINGER && !s->connecting) {
 		enn_runtime_set_timer(s->rt, &s->linger, enn_runtime_now(s->rt) + LINGER);
 		enn_stream_shutdown(s);
 		enn_stream_read(s, true);
 		check_done(s);
 		return;
 	}
-	/* SO_LINGER 0 makes close send RST; libuv's own call for it refuses a half-closed stream. */
-	if (how == ENN_RELEASE_RESET && handle_fd(s) >= 0) {
+	if (how == ENN_RELEASE_RESET) { /* a linger time of 0 makes close send RST */
 		struct linger reset = {.l_onoff = 1, .l_linger = 0};
-		(void)setsockopt(handle_fd(s), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		(void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	}
 	close_now(s);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------- */
+
+static void end_reading(struct enn_stream *s, int error)
+{
+	s->ended = true;
+	if (s->released) {
+		check_done(s);
+	} else {
+		s->ops->ended(s->owner, error);
+	}
+}
+
+/* One read; false when there is no more to read now. */
+static bool read_once(struct enn_stream *s)
+{
+	size_t cap = sizeof(s->rt->waste);
+	uint8_t *at = s->released ? s->rt->waste : s->ops->room(s->owner, &cap);
+	ssize_t n;
+
+	if (at == NULL) {
+		end_reading(s, UV_ENOMEM);
+		return false;
+	}
+	do {
+		n = recv(s->fd, at, cap, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	int error = n < 0 ? uv_translate_sys_error(errno) : 0;
+	if (n <= 0 && error != UV_EAGAIN) {
+		end_reading(s, error);
+		return false;
+	}
+	if (!s->released) {
+		s->ops->readable(s->owner, at, n < 0 ? 0 : (size_t)n);
+	}
+	return n == (ssize_t)cap;
+}
+
+void enn_stream_read(struct enn_stream *s, bool on)
+{
+	s->reading = on;
+	enn_stream_watch(s);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------- */
+
+/* Writes what it can; 0 or libuv's error. */
+static int write_some(struct enn_stream *s, const struct enn_block *block)
+{
+	while (s->written < block->used) {
+		ssize_t n = send(s->fd, block->data + s->written, block->used - s->written,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n >= 0) {
+			s->written += (size_t)n;
+		} else if (errno == EAGAIN) {
+			return 0;
+		} else if (errno != EINTR) {
+			return uv_translate_sys_error(errno);
+		}
+	}
+	return 0;
+}
+
+enum enn_status enn_stream_write(struct enn_stream *s, struct enn_block *block, int *error)
+{
+	s->written = 0;
+	*error = write_some(s, block);
+	if (*error == 0 && s->written < block->used) {
+		s->writing = block;
+		enn_stream_watch(s);
+		return ENN_E_AGAIN;
+	}
+	enn_block_release(block);
+	return *error == 0 ? ENN_OK : ENN_E_SYSTEM;
+}
+
+size_t enn_stream_unwritten(const struct enn_stream *s)
+{
+	return s->writing == NULL ? 0 : s->writing->used - s->written;
+}
+
+static void send_fin(struct enn_stream *s)
+{
+	if (s->shut && !s->fin && s->writing == NULL) {
+		s->fin = true;
+		if (shutdown(s->fd, SHUT_WR) != 0) {
+			s->ended = true; /* the connection is gone already */
+		}
+		check_done(s);
+	}
+}
+
+void enn_stream_shutdown(struct enn_stream *s)
+{
+	s->shut = true;
+	send_fin(s);
+}
+
+static void write_more(struct enn_stream *s)
+{
+	int error = write_some(s, s->writing);
+
+	if (error == 0 && s->written < s->writing->used) {
+		return;
+	}
+	enn_block_release(s->writing);
+	s->writing = NULL;
+	if (!s->released) {
+		s->ops->drained(s->owner, error);
+		send_fin(s);
+	} else if (error != 0) {
+		close_now(s);
+	} else {
+		send_fin(s);
+	}
+}
+
+/* ---- what happens --------------------------------------------------------------------------------- */
+
+static void finish_connect(struct enn_stream *s)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	(void)getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	s->connecting = false;
+	s->ops->connected(s->owner, uv_translate_sys_error(error));
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	struct enn_stream *s = poll->data;
+
+	s->rt->activity++;
+	if (status < 0) { /* an error: the calls below find out which, and libuv has stopped polling */
+		events = UV_READABLE | UV_WRITABLE;
+		s->watched = 0;
+	}
+	if (s->connecting) {
+		finish_connect(s);
+	} else {
+		if ((events & UV_WRITABLE) != 0 && s->writing != NULL) {
+			write_more(s);
+		}
+		for (int i = 0; (events & UV_READABLE) != 0 && i < MOST_READS && s->reading &&
+				!s->ended && !s->closing;
+		     i++) {
+			if (!read_once(s)) {
+				break;
+			}
+		}
+	}
+	enn_stream_watch(s);
 }

@@ -2,6 +2,9 @@
  *
  * TCP streams. A stream outlives its owner: released, it sends what is left in the
  * background and closes.
+ *
+ * They are sockets under uv_poll and not uv_tcp_t, because libuv writes with write(2): to a
+ * peer that is gone, that raises SIGPIPE, which a library must not do to its application.
  */
 #ifndef ENN_RUNTIME_STREAM_H
 #define ENN_RUNTIME_STREAM_H
@@ -9,23 +12,25 @@
 #include "ennead/engine.h"
 #include "runtime/runtime.h"
 
+struct enn_tcp_listener;
+
 /* Errors are libuv's (negative errno). Never called after enn_stream_release. */
 struct enn_stream_ops {
 	void (*connected)(void *owner, int error); /* once after enn_stream_connect */
 	/* Where to read to: at least one byte, or NULL when there is no memory. */
 	uint8_t *(*room)(void *owner, size_t *cap);
 	void (*readable)(void *owner, uint8_t *data, size_t len); /* len 0: room was not needed */
-	void (*ended)(void *owner, int error); /* 0: FIN. Reading has stopped */
+	void (*ended)(void *owner, int error);	 /* 0: FIN. Reading has stopped */
 	void (*drained)(void *owner, int error); /* the pending write is over */
 };
 
 /* Socket options; zeroed is none. */
 struct enn_stream_options {
-	const char *interface;     /* bind to this device */
-	struct enn_address local;  /* bind to this address, if it has a family */
-	uint32_t user_timeout_ms;  /* TCP_USER_TIMEOUT */
-	uint32_t keepalive_s;      /* idle seconds before the first probe */
-	uint64_t pacing;           /* bytes per second */
+	const char *interface;	  /* bind to this device */
+	struct enn_address local; /* bind to this address, if it has a family */
+	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
+	uint32_t keepalive_s;	  /* idle seconds before the first probe */
+	uint64_t pacing;	  /* bytes per second */
 	uint8_t dscp;
 	int8_t temporary; /* IPv6 source address: 1 temporary, -1 public, 0 the system's choice */
 };
@@ -35,8 +40,8 @@ enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stre
 				   void *owner, const struct enn_address *remote,
 				   const struct enn_stream_options *options,
 				   struct enn_stream **out, int *error);
-/* Takes the next connection off a listening handle. */
-enum enn_status enn_stream_accept(struct enn_runtime *rt, uv_stream_t *listener,
+/* Takes the next connection off a listening socket. ENN_E_AGAIN: there is none. */
+enum enn_status enn_stream_accept(struct enn_tcp_listener *listener,
 				  const struct enn_stream_ops *ops, void *owner,
 				  struct enn_stream **out, int *error);
 void enn_stream_set_options(struct enn_stream *stream, const struct enn_stream_options *options);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ennead/protocol.h"
+#include "runtime/tcp_listener.h"
 
 #define LEAST_ROOM   ((size_t)16384) /* below this a fresh block is read into */
 #define MOST_BATCHES 16		     /* of one turn, so that one stream cannot starve the others */
@@ -384,17 +385,18 @@ enum enn_status enn_driver_connect(struct enn_runtime *rt, const struct enn_driv
 	return ENN_OK;
 }
 
-enum enn_status enn_driver_accept(struct enn_runtime *rt, uv_stream_t *listener,
+enum enn_status enn_driver_accept(struct enn_tcp_listener *listener,
 				  const struct enn_driver_ops *ops, void *owner, uint64_t account,
 				  struct enn_stream_driver **out, int *error)
 {
+	struct enn_runtime *rt = enn_tcp_listener_runtime(listener);
 	struct enn_stream_driver *d = new_driver(rt, ops, owner, account);
 
 	if (d == NULL) {
 		return ENN_E_MEMORY;
 	}
 	enum enn_status status =
-		enn_stream_accept(rt, listener, &stream_ops, d, &d->stream, error);
+		enn_stream_accept(listener, &stream_ops, d, &d->stream, error);
 	if (status != ENN_OK) {
 		enn_free(&rt->env, d, sizeof(*d));
 		return status;

@@ -34,8 +34,8 @@ enum enn_status enn_driver_connect(struct enn_runtime *rt, const struct enn_driv
 				   void *owner, uint64_t account, const struct enn_address *remote,
 				   const struct enn_stream_options *options,
 				   struct enn_stream_driver **out, int *error);
-/* `connected` is not called: the stream stands. */
-enum enn_status enn_driver_accept(struct enn_runtime *rt, uv_stream_t *listener,
+/* `connected` is not called: the stream stands. ENN_E_AGAIN: there is no connection to accept. */
+enum enn_status enn_driver_accept(struct enn_tcp_listener *listener,
 				  const struct enn_driver_ops *ops, void *owner, uint64_t account,
 				  struct enn_stream_driver **out, int *error);
 

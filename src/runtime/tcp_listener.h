@@ -10,16 +10,21 @@
 
 struct enn_tcp_listener;
 
-/* A connection can be taken with enn_stream_accept on the handle. If it is not, the socket rests
- * until it is. error: libuv's, or 0. */
-typedef void (*enn_incoming)(void *owner, struct enn_tcp_listener *listener, int error);
+/* There may be a connection to take with enn_stream_accept. True: call again for the next. False: none is wanted
+ * now, or there is none. */
+typedef bool (*enn_incoming)(void *owner, struct enn_tcp_listener *listener);
 
-/* Errors: ENN_E_MEMORY; ENN_E_SYSTEM with *error. IPv6 sockets take IPv6 only. */
+/* Errors: ENN_E_MEMORY; ENN_E_SYSTEM with *error (libuv's). IPv6 sockets take IPv6 only. */
 enum enn_status enn_tcp_listen(struct enn_runtime *rt, const struct enn_address *local,
 			       const char *interface, enn_incoming incoming, void *owner,
 			       struct enn_tcp_listener **out, int *error);
-uv_stream_t *enn_tcp_listener_handle(struct enn_tcp_listener *listener);
+/* While paused, connections wait in the kernel. */
+void enn_tcp_listener_pause(struct enn_tcp_listener *listener, bool paused);
 void enn_tcp_listener_address(const struct enn_tcp_listener *listener, struct enn_address *out);
 void enn_tcp_listener_close(struct enn_tcp_listener *listener);
+
+/* For streams: a new socket, or -1 and *error. Out of descriptors or memory, the listener rests for a while. */
+int enn_tcp_listener_accept(struct enn_tcp_listener *listener, int *error);
+struct enn_runtime *enn_tcp_listener_runtime(const struct enn_tcp_listener *listener);
 
 #endif

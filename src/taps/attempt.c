@@ -461,7 +461,7 @@ void enn_attempt_connect(struct enn_attempt *a)
 	}
 }
 
-enum enn_status enn_attempt_accept(struct enn_attempt *a, uv_stream_t *listener,
+enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_tcp_listener *listener,
 				   struct enn_error *error)
 {
 	struct enn_conn *c = a->conn;
@@ -469,16 +469,18 @@ enum enn_status enn_attempt_accept(struct enn_attempt *a, uv_stream_t *listener,
 	struct enn_engine *engine = NULL;
 	struct enn_path path;
 	int uv_error = 0;
-	enum enn_status status = enn_driver_accept(c->ctx->rt, listener, &driver_ops, a, c->id,
-						   &a->driver, &uv_error);
+	enum enn_status status =
+		enn_driver_accept(listener, &driver_ops, a, c->id, &a->driver, &uv_error);
 
+	if (status == ENN_E_AGAIN) {
+		return status;
+	}
 	if (status != ENN_OK) {
-		if (uv_error == UV_EAGAIN) {
-			return ENN_E_AGAIN;
-		}
-		return enn_error_set(error, status, ENN_REASON_SYSTEM, "accept", "%s",
-				     status == ENN_E_MEMORY ? "out of memory"
-							    : uv_strerror(uv_error));
+		(void)enn_error_set(error, status, ENN_REASON_SYSTEM, "accept", "%s",
+				    status == ENN_E_MEMORY ? "out of memory"
+							   : uv_strerror(uv_error));
+		error->sys_errno = -uv_error;
+		return status;
 	}
 	enn_conn_stream_options(c, &options);
 	enn_stream_set_options(enn_driver_stream(a->driver), &options);

@@ -195,7 +195,7 @@ struct enn_listen {
 	uint64_t limit;	    /* connections still to be delivered */
 	size_t handshaking; /* accepted and not yet announced */
 	size_t soft_errors;
-	bool held; /* a connection waits in a socket */
+	bool held; /* connections wait in its sockets */
 	bool stopped;
 	bool promised;
 	bool marked;
@@ -248,7 +248,7 @@ enum enn_connection_state enn_conn_state(const struct enn_conn *c);
 struct enn_attempt *enn_attempt_new(struct enn_conn *c, const struct enn_address *remote);
 void enn_attempt_connect(struct enn_attempt *a);
 /* The stream of a listener's socket; makes the server's engine. ENN_E_AGAIN: there is none. */
-enum enn_status enn_attempt_accept(struct enn_attempt *a, uv_stream_t *listener,
+enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_tcp_listener *listener,
 				   struct enn_error *error);
 void enn_attempt_fail(struct enn_attempt *a, const struct enn_error *error);
 /* Ends an attempt that is not the winner. */

@@ -69,11 +69,14 @@ static void lose(struct enn_listen *l, const struct enn_error *error)
 	soft_error(l, error);
 }
 
-/* The connection stays in its socket, which rests, until there is room. */
+/* Connections wait in the kernel until there is room. */
 static void hold(struct enn_listen *l)
 {
 	l->held = true;
 	l->ctx->held = true;
+	for (size_t i = 0; i < l->sockets; i++) {
+		enn_tcp_listener_pause(l->socket[i], true);
+	}
 }
 
 void enn_listen_room(struct enn_context *ctx)
@@ -91,9 +94,10 @@ void enn_listen_room(struct enn_context *ctx)
 	}
 }
 
-/* Takes one connection from a socket. False: it could not be taken, and the socket rests. */
-static bool take(struct enn_listen *l, struct enn_tcp_listener *socket)
+/* Takes one connection from a socket; false: none was taken. */
+static bool on_incoming(void *owner, struct enn_tcp_listener *socket)
 {
+	struct enn_listen *l = owner;
 	struct enn_conn *c = NULL;
 	struct enn_address nobody = {0};
 	struct enn_error error = {.where = "accept", .wire_code = ENN_NO_WIRE_CODE};
@@ -119,29 +123,12 @@ static bool take(struct enn_listen *l, struct enn_tcp_listener *socket)
 				    "out of memory");
 		status = ENN_E_MEMORY;
 	} else {
-		status = enn_attempt_accept(c->winner, enn_tcp_listener_handle(socket), &error);
+		status = enn_attempt_accept(c->winner, socket, &error);
 	}
 	if (status != ENN_OK) {
 		enn_listen_lost(c, status == ENN_E_AGAIN ? NULL : &error);
 	}
 	return status == ENN_OK;
-}
-
-static void on_incoming(void *owner, struct enn_tcp_listener *socket, int uv_error)
-{
-	struct enn_listen *l = owner;
-	struct enn_error error;
-
-	if (uv_error == 0) {
-		(void)take(l, socket);
-		return;
-	}
-	(void)enn_error_set(&error, ENN_E_SYSTEM, ENN_REASON_SYSTEM, "accept", "%s",
-			    uv_strerror(uv_error));
-	error.origin = ENN_ORIGIN_NETWORK;
-	error.sys_errno = -uv_error;
-	error.wire_code = ENN_NO_WIRE_CODE;
-	lose(l, &error);
 }
 
 void enn_listen_announce(struct enn_conn *c)
@@ -179,9 +166,8 @@ void enn_listen_work(struct enn_listen *l)
 		return;
 	}
 	l->held = false;
-	/* A socket at rest holds one connection; taking it makes it listen on. */
-	for (size_t i = 0; i < l->sockets && has_room(l); i++) {
-		(void)take(l, l->socket[i]);
+	for (size_t i = 0; i < l->sockets; i++) {
+		enn_tcp_listener_pause(l->socket[i], false);
 	}
 }
 

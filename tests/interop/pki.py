@@ -97,7 +97,8 @@ class Pki:
         return self._issue("ed25519", "ed25519")
 
     def _make_rsa(self):
-        return self._issue("rsa", "rsa")
+        # NSS names certificates by their subject, and has P-256 and RSA side by side in a test.
+        return self._issue("rsa", "rsa", cn="RSA")
 
     def _make_chain(self):
         """A leaf below an intermediate."""

@@ -147,29 +147,79 @@ def test_strsclnt_mutual(bench):
     tool.finish()
 
 
+CHOICE = "the signature algorithms choose among two certificates"
+
+
 # ---- signature algorithms choose the certificate -------------------------------------------------
 
 
-@cell("the signature algorithms choose among two certificates", S_SERVER)
+def two_certificates(bench, receive):
+    """Our server has a P-256 and an RSA certificate; the client of the test wants RSA only."""
+    rsa = bench.pki("rsa")
+    return bench.server("--cert", rsa.chain, "--key", rsa.key, "--receive", receive)
+
+
+def we_want_rsa(bench, port, *args):
+    report = bench.client(port, settings(signatureAlgorithm="rsa_pss_rsae_sha512"), args).report()
+    assert report.result == "closed", show(report)
+    assert report["info"]["signature"] == "rsa_pss_rsae_sha512", show(report)
+
+
+@cell(CHOICE, S_SERVER)
 def test_s_server_signatures(bench):
     rsa = bench.pki("rsa")
-    tool, port = bench.s_server("-dcert", rsa.chain, "-dkey", rsa.key)
-    report = bench.client(port, settings(signatureAlgorithm="rsa_pss_rsae_sha512")).report()
-    assert report.result == "closed" and report["info"]["signature"] == "rsa_pss_rsae_sha512", show(
-        report
-    )
+    _, port = bench.s_server("-dcert", rsa.chain, "-dkey", rsa.key)
+    we_want_rsa(bench, port)
 
 
-@cell("the signature algorithms choose among two certificates", S_CLIENT)
+@cell(CHOICE, S_CLIENT)
 def test_s_client_signatures(bench):
-    rsa = bench.pki("rsa")
-    ours, port = bench.server("--cert", rsa.chain, "--key", rsa.key, "--receive", 5)
+    ours, port = two_certificates(bench, 5)
     tool = bench.s_client(port, "-sigalgs", "RSA-PSS+SHA384:ECDSA+SHA512")
     tool.write(b"1234\n")
     assert ours.report().result == "closed"
     tool.finish()
     assert b"Peer signature type: RSA-PSS" in tool.out, tool.text()
     assert b"Peer signing digest: SHA384" in tool.out, tool.text()
+
+
+@cell(CHOICE, SERV)
+def test_gnutls_serv_signatures(bench):
+    rsa = bench.pki("rsa")
+    _, port = bench.gnutls_serv("--echo", "--disable-client-cert", "--x509certfile", rsa.chain,
+                                "--x509keyfile", rsa.key)
+    we_want_rsa(bench, port, "--send", bench.file("text", b"0123456789\n"), "--receive", 11)
+
+
+@cell(CHOICE, SELFSERV)
+def test_selfserv_signatures(bench):
+    _, port = bench.selfserv("-e", "rsa")
+    we_want_rsa(bench, port, "--send", bench.file("get", GET), "--finish", "wait")
+
+
+@cell(CHOICE, CLI)
+def test_gnutls_cli_signatures(bench):
+    ours, port = two_certificates(bench, 5)
+    tool = bench.gnutls_cli(port, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3:-SIGN-ALL:"
+                            "+SIGN-RSA-PSS-RSAE-SHA384")
+    tool.write(b"1234\n")
+    assert ours.report().result == "closed"
+    tool.wait_for("(RSA-PSS-RSAE-SHA384)", "out")
+
+
+@cell(CHOICE, TSTCLNT)
+def test_tstclnt_signatures(bench):
+    ours, port = two_certificates(bench, len(GET))
+    tool = bench.tstclnt(port, "-J", "rsa_pss_rsae_sha512")
+    assert ours.report().result == "closed"
+    assert tool.finish() == 0, tool.text()
+
+
+@cell(CHOICE, STRSCLNT)
+def test_strsclnt_signatures(bench):
+    ours, port = two_certificates(bench, 21)
+    bench.strsclnt(port, "-c", 1, "-J", "rsa_pss_rsae_sha384")
+    assert ours.report().result == "closed"
 
 
 # ---- a peer that dies ----------------------------------------------------------------------------

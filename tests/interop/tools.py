@@ -96,7 +96,7 @@ class Bench:
                          "--sni-hostname", NAME, "--verify-hostname", NAME, args)
 
     def nss(self):
-        """A certificate database with the CA, a server's and a client's identity."""
+        """A certificate database with the CA, two servers' and a client's identity."""
         if self.nss_dir is None:
             need("certutil")
             need("pk12util")
@@ -104,7 +104,7 @@ class Bench:
             self._run("certutil", "-N", "-d", self.nss_dir, "--empty-password")
             self._run("certutil", "-A", "-d", self.nss_dir, "-n", "ca", "-t", "CT,C,C", "-i",
                       self.pki.ca)
-            for name, kind in (("server", "p256"), ("client", "client-p256")):
+            for name, kind in (("server", "p256"), ("rsa", "rsa"), ("client", "client-p256")):
                 cert, p12 = self.pki(kind), Path(self.tmp) / (name + ".p12")
                 self._run("openssl", "pkcs12", "-export", "-in", cert.chain, "-inkey", cert.key,
                           "-name",

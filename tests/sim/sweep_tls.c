@@ -3,7 +3,7 @@
  * sweep_tls: one fault at every single byte of every flight, of handshakes of every
  * shape.
  *
- *   sweep_tls [fin|reset|flip|remove|duplicate|insert …] [--all-bits]
+ *   sweep_tls [fin|reset|flip|remove|duplicate|insert …] [--all-bits] [--every N]
  *   sweep_tls --one SHAPE KIND DIRECTION OFFSET MASK      one of them, with every step
  *
  * Without arguments: fin, reset and flip; flips turn one bit of each byte, a different one from byte to
@@ -18,6 +18,7 @@
 #include "shapes.h"
 
 static const char *program;
+static uint64_t every = 1; /* offset */
 
 /* ---- one run ---------------------------------------------------------------------------------- */
 
@@ -64,7 +65,7 @@ static uint64_t sweep(struct sim_lab *lab, size_t shape, enum sim_fault_kind kin
 {
 	uint64_t runs = 0;
 
-	for (uint64_t offset = 0; offset < len; offset++) {
+	for (uint64_t offset = 0; offset < len; offset += every) {
 		unsigned bits = kind == SIM_FAULT_FLIP && all_bits ? 8 : 1;
 		for (unsigned b = 0; b < bits; b++) {
 			struct sim_fault fault = {
@@ -163,6 +164,8 @@ int main(int argc, char **argv)
 		int kind = find_kind(argv[i]);
 		if (strcmp(argv[i], "--all-bits") == 0) {
 			all_bits = true;
+		} else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0) {
+			every = strtoull(argv[++i], NULL, 10);
 		} else if (kind > 0) {
 			kinds[count++] = (enum sim_fault_kind)kind;
 		} else {

@@ -26,22 +26,23 @@ struct cert {
 
 /* Zero and NULL mean the default that is given in the comments. */
 struct cert_options {
-	const char *subject;    /* common name; "test" */
-	const char *names;      /* subjectAltName in libcrypto's notation: "DNS:a.example,IP:::1" */
-	const char *key_type;   /* "P-256"; "P-384", "P-521", "ED25519", "ED448", "RSA-1024", "RSA-2048",
+	const char *subject; /* common name; "test" */
+	const char *names;   /* subjectAltName in libcrypto's notation: "DNS:a.example,IP:::1" */
+	const char
+		*key_type; /* "P-256"; "P-384", "P-521", "ED25519", "ED448", "RSA-1024", "RSA-2048",
 				* "RSA-PSS", "RSA-PSS-SHA256" */
-	const char *hash;       /* of the signature: "SHA256"; ignored for Ed25519 issuers */
-	bool pss;               /* an RSA issuer signs with PSS */
-	const struct cert *issuer;      /* self-signed */
+	const char *hash;  /* of the signature: "SHA256"; ignored for Ed25519 issuers */
+	bool pss;	   /* an RSA issuer signs with PSS */
+	const struct cert *issuer;	/* self-signed */
 	const struct cert *same_key_as; /* takes that key instead of a new one */
-	int64_t not_before;     /* CERT_NOW - 1 day */
-	int64_t not_after;      /* CERT_NOW + 30 days */
-	bool ca;                /* basicConstraints CA:TRUE with keyCertSign and cRLSign */
-	const char *basic_constraints; /* instead */
-	const char *key_usage;  /* instead; "digitalSignature" for leaves, "" for none */
+	int64_t not_before;		/* CERT_NOW - 1 day */
+	int64_t not_after;		/* CERT_NOW + 30 days */
+	bool ca;			/* basicConstraints CA:TRUE with keyCertSign and cRLSign */
+	const char *basic_constraints;	/* instead */
+	const char *key_usage;		/* instead; "digitalSignature" for leaves, "" for none */
 	const char *extended_key_usage; /* none */
-	const char *extension;  /* one more, "1.2.3.4=critical,DER:0500" */
-	long serial;            /* 1 */
+	const char *extension;		/* one more, "1.2.3.4=critical,DER:0500" */
+	long serial;			/* 1 */
 	bool break_signature;
 };
 

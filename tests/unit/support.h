@@ -31,8 +31,10 @@ struct test_env {
 	size_t script_len;
 };
 
-/* With a backend that this machine lacks it returns false. */
-bool test_env_open(struct test_env *t, enum enn_crypto_backend backend);
+void test_env_open(struct test_env *t, enum enn_crypto_backend backend);
+/* For main: the back end named by argv[1] ("libcrypto", the default, or "ipsec-mb"). One that this machine
+ * lacks ends the program as a test that was skipped, and says why. */
+enum enn_crypto_backend test_backend(int argc, char **argv);
 /* Fails the test if memory is still allocated. */
 void test_env_close(struct test_env *t);
 /* env.random becomes the seeded generator, after the script if there is one. */

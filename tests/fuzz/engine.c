@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine.h"
+
+#include <string.h>
+
+#include "ennead/engine.h"
+#include "ennead/security.h"
+#include "fuzz.h"
+#include "protocols/registry.h"
+#include "protocols/tls/internal.h"
+
+#define PIPE 65536
+
+struct side {
+	struct enn_engine *engine;
+	uint8_t out[PIPE]; /* on its way to the other side */
+	size_t out_len;
+	bool ready;
+	bool over;
+	size_t sends; /* borrowed and not given back */
+};
+
+struct world {
+	struct side victim;
+	struct side helper;
+	const uint8_t *in;
+	size_t left;
+	enn_time now;
+};
+
+static const uint8_t app_data[20000] = {'d', 'a', 't', 'a'};
+static uint8_t session[4096]; /* of a first, honest connection: the same for every input */
+static size_t session_len;
+
+static uint8_t next(struct world *w)
+{
+	if (w->left == 0) {
+		return 0;
+	}
+	w->left--;
+	return *w->in++;
+}
+
+static struct enn_security *make_security(bool server, uint8_t flags)
+{
+	static const uint8_t key[32] = "a pre-shared key of 32 bytes ...";
+	static const uint8_t ticket_key[64] =
+		"the ticket key of the fuzzed server, the same in each of them..";
+	struct enn_security *s = enn_security_new();
+	struct enn_credential *k = NULL;
+	struct enn_error error;
+	bool good = s != NULL;
+
+	if (flags & 1) {
+		good = good && enn_credential_psk((const uint8_t *)"id", 2, key, 32, ENN_PSK_SHA256,
+						  &k) == ENN_OK;
+	} else {
+		good = good && enn_credential_x509_pem(fuzz_cert_pem(), strlen(fuzz_cert_pem()),
+						       fuzz_key_pem(), strlen(fuzz_key_pem()), &k,
+						       &error) == ENN_OK;
+	}
+	good = good && enn_security_add_credential(s, k) == ENN_OK &&
+	       enn_security_trust_pem(s, fuzz_cert_pem(), strlen(fuzz_cert_pem()), &error) ==
+		       ENN_OK;
+	enn_credential_free(k);
+	good = good &&
+	       enn_security_set_bool(s, ENN_SECURITY_REQUEST_CLIENT, (flags & 2) != 0) == ENN_OK;
+	good = good &&
+	       enn_security_set_bool(s, ENN_SECURITY_EARLY_DATA, (flags & 4) != 0) == ENN_OK;
+	good = good &&
+	       enn_security_set_bool(s, ENN_SECURITY_DELEGATE_PEER, (flags & 8) != 0) == ENN_OK;
+	good = good &&
+	       enn_security_set_u64(s, ENN_SECURITY_KEY_SHARES, flags & 16 ? 0 : 1) == ENN_OK;
+	good = good && enn_security_set_u64(s, ENN_SECURITY_PADDING, flags & 32 ? 64 : 0) == ENN_OK;
+	good = good && enn_security_parse(s, "pskMode", flags & 64 ? "psk_ke" : "psk_dhe_ke",
+					  &error) == ENN_OK;
+	good = good && (!server || enn_security_ask_psk(s, (flags & 128) != 0) == ENN_OK);
+	good = good && (!server || enn_security_ticket_key(s, ticket_key, 64,
+							   fuzz_env()->wall_offset) == ENN_OK);
+	FUZZ_ASSERT(good);
+	return s;
+}
+
+static struct enn_engine *make_engine(bool server, uint8_t flags, bool resume)
+{
+	struct enn_security *s = make_security(server, flags);
+	struct enn_engine *e = NULL;
+	struct enn_error error;
+	struct enn_engine_options options = {.server_name = "localhost"};
+
+	if (resume) {
+		options.session = session;
+		options.session_len = session_len;
+	}
+	FUZZ_ASSERT((server ? enn_engine_new_server(&enn_tls_protocol, fuzz_env(), s, &options, &e,
+						    &error)
+			    : enn_engine_new_client(&enn_tls_protocol, fuzz_env(), s, &options, &e,
+						    &error)) == ENN_OK);
+	enn_security_free(s);
+	return e;
+}
+
+static void on_event(struct world *w, struct side *side, const struct enn_event *event)
+{
+	FUZZ_ASSERT(!side->over); /* CLOSED and FAILED are the last */
+	switch (event->type) {
+	case ENN_EVENT_READY:
+		FUZZ_ASSERT(!side->ready);
+		side->ready = true;
+		break;
+	case ENN_EVENT_RECEIVED:
+		FUZZ_ASSERT(side->ready || (event->u.received.flags & ENN_MESSAGE_WAS_EARLY));
+		break;
+	case ENN_EVENT_SENT:
+		FUZZ_ASSERT(side->sends > 0);
+		side->sends--;
+		break;
+	case ENN_EVENT_VALIDATE_PEER:
+	case ENN_EVENT_WANT_PSK: {
+		struct enn_answer answer = {.type = event->type == ENN_EVENT_WANT_PSK
+							    ? ENN_ANSWER_PSK
+							    : ENN_ANSWER_PEER,
+					    .accept = (w->now & 1) == 0,
+					    .data = app_data,
+					    .len = 32,
+					    .hash = ENN_PSK_SHA256};
+		FUZZ_ASSERT(enn_engine_answer(side->engine, w->now, &answer) == ENN_OK);
+		break;
+	}
+	case ENN_EVENT_STORE_SESSION:
+		if (session_len == 0 && event->u.session.len <= sizeof(session)) {
+			memcpy(session, event->u.session.data, event->u.session.len);
+			session_len = event->u.session.len;
+		}
+		break;
+	case ENN_EVENT_CLOSED:
+		side->over = true;
+		break;
+	case ENN_EVENT_FAILED:
+		side->over = true;
+		FUZZ_ASSERT(event->u.error.text[0] != '\0' && event->u.error.where != NULL);
+		FUZZ_ASSERT(event->u.error.status != ENN_OK);
+		break;
+	default:
+		break;
+	}
+}
+
+static void settle(struct world *w, struct side *side)
+{
+	struct enn_event event;
+	bool wrote;
+
+	do {
+		do {
+			enn_engine_next_event(side->engine, w->now, &event);
+			if (event.type != ENN_EVENT_NONE) {
+				on_event(w, side, &event);
+			}
+		} while (event.type != ENN_EVENT_NONE);
+		struct enn_batch batch = {.buf = side->out + side->out_len,
+					  .cap = PIPE - side->out_len};
+		wrote = false;
+		if (batch.cap >= 256) {
+			FUZZ_ASSERT(enn_engine_transmit(side->engine, w->now, &batch) == ENN_OK);
+			FUZZ_ASSERT(batch.len <= batch.cap);
+			side->out_len += batch.len;
+			wrote = batch.len > 0;
+		}
+	} while (wrote);
+}
+
+static void feed(struct world *w, struct side *to, uint8_t *data, size_t len)
+{
+	struct enn_packet packet = {.data = data, .len = len};
+
+	if (len > 0) {
+		(void)!enn_engine_ingest(to->engine, w->now, NULL, &packet, 1);
+	}
+	settle(w, to);
+}
+
+/* Up to n bytes of what one side wrote. */
+static void carry(struct world *w, struct side *from, struct side *to, size_t n, bool flip)
+{
+	uint8_t copy[PIPE];
+
+	n = n < from->out_len ? n : from->out_len;
+	memcpy(copy, from->out, n);
+	memmove(from->out, from->out + n, from->out_len - n);
+	from->out_len -= n;
+	if (flip && n > 0) {
+		size_t at = ((size_t)next(w) << 8 | next(w)) % n;
+		copy[at] = (uint8_t)(copy[at] ^ (next(w) | 1));
+	}
+	feed(w, to, copy, n);
+}
+
+static void carry_all(struct world *w)
+{
+	for (int i = 0; i < 8; i++) {
+		carry(w, &w->helper, &w->victim, PIPE, false);
+		carry(w, &w->victim, &w->helper, PIPE, false);
+	}
+}
+
+/* Bytes of the input, as they are or in a record. */
+static void inject(struct world *w, bool record)
+{
+	uint8_t bytes[5 + 256];
+	size_t at = record ? 5 : 0;
+	uint8_t type = record ? next(w) : 0;
+	size_t n = next(w);
+
+	n = n < w->left ? n : w->left;
+	memcpy(bytes + at, w->in, n);
+	w->in += n;
+	w->left -= n;
+	if (record) {
+		enn_tls_write_header(bytes, (uint8_t)(20 + type % 5), 0x0303, n);
+	}
+	feed(w, &w->victim, bytes, at + n);
+}
+
+/* Bytes of the input sealed with the helper's keys: they get past the record layer. */
+static void inject_sealed(struct world *w)
+{
+	struct enn_tls *t = (struct enn_tls *)w->helper.engine;
+	uint8_t record[ENN_TLS_OVERHEAD + 256 + 64];
+	uint8_t type = (uint8_t)(20 + next(w) % 5);
+	size_t n = next(w);
+
+	n = n < w->left ? n : w->left;
+	memcpy(record + ENN_TLS_HEADER, w->in, n);
+	w->in += n;
+	w->left -= n;
+	if (t->send.aead == NULL) {
+		return;
+	}
+	size_t len = enn_tls_seal_in_place(&t->send, type, record, n, 0);
+	feed(w, &w->victim, record, len);
+}
+
+static void send_data(struct world *w, struct side *side, uint8_t flags)
+{
+	struct enn_message message = {
+		.data = app_data, .len = (size_t)next(w) * 70, .flags = flags & 3u};
+
+	if (enn_engine_send(side->engine, w->now, &message) == ENN_OK) {
+		side->sends++;
+	}
+	settle(w, side);
+}
+
+static void step(struct world *w)
+{
+	uint8_t op = next(w);
+
+	switch (op % 14) {
+	case 0:
+		carry(w, &w->helper, &w->victim, next(w), false);
+		break;
+	case 1:
+		carry(w, &w->helper, &w->victim, PIPE, false);
+		break;
+	case 2:
+		carry(w, &w->victim, &w->helper, PIPE, false);
+		break;
+	case 3:
+		carry(w, &w->helper, &w->victim, (size_t)next(w) * 8, true);
+		break;
+	case 4:
+		inject(w, false);
+		break;
+	case 5:
+		inject(w, true);
+		break;
+	case 6:
+		inject_sealed(w);
+		break;
+	case 7:
+		send_data(w, &w->victim, op >> 4);
+		break;
+	case 8:
+		send_data(w, &w->helper, op >> 4);
+		break;
+	case 9:
+		(void)!enn_engine_rekey((op & 16 ? &w->victim : &w->helper)->engine, w->now,
+					op & 32);
+		settle(w, op & 16 ? &w->victim : &w->helper);
+		break;
+	case 10:
+		w->now += (enn_time)next(w) * ENN_SECOND + 1;
+		enn_engine_expire(w->victim.engine, w->now);
+		settle(w, &w->victim);
+		break;
+	case 11:
+		(void)!enn_engine_close(w->victim.engine, w->now, 0);
+		settle(w, &w->victim);
+		break;
+	case 12:
+		(void)!enn_engine_end(w->victim.engine, w->now);
+		settle(w, &w->victim);
+		break;
+	default:
+		carry_all(w);
+		break;
+	}
+}
+
+static void run(bool server, uint8_t flags, bool resume, const uint8_t *data, size_t size)
+{
+	static struct world w;
+
+	memset(&w, 0, sizeof(w));
+	w.in = data;
+	w.left = size;
+	w.now = ENN_SECOND;
+	w.victim.engine = make_engine(server, flags, resume);
+	w.helper.engine = make_engine(!server, flags, resume);
+	FUZZ_ASSERT(enn_engine_start(w.victim.engine, w.now) == ENN_OK);
+	FUZZ_ASSERT(enn_engine_start(w.helper.engine, w.now) == ENN_OK);
+	settle(&w, &w.victim);
+	settle(&w, &w.helper);
+	for (int steps = 0; w.left > 0 && steps < 200; steps++) {
+		step(&w);
+	}
+	enn_engine_free(w.victim.engine);
+	enn_engine_free(w.helper.engine);
+}
+
+void fuzz_engine(bool server, const uint8_t *data, size_t size)
+{
+	static const uint8_t honest[] = {13, 13};
+
+	(void)fuzz_env();
+	fuzz_env_reset();
+	if (session_len == 0) {
+		run(false, 4, false, honest, sizeof(honest)); /* a session that allows early data */
+		FUZZ_ASSERT(session_len > 0);
+		fuzz_env_reset();
+	}
+	if (size >= 2) {
+		run(server, data[0], data[1] & 1, data + 2, size - 2);
+	}
+	FUZZ_ASSERT(fuzz_env_allocated() == 0);
+}

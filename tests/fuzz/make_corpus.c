@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writes seeds from real handshakes: the messages of a connection with a certificate, one file a message, for the
+ * parsers. usage: make_corpus DIRECTORY (with the targets' folders in it)
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "ennead/engine.h"
+#include "ennead/security.h"
+#include "fuzz.h"
+#include "handshake/wire.h"
+#include "protocols/registry.h"
+#include "protocols/tls/internal.h"
+
+static const char *directory;
+static int serial;
+
+static void save(const char *target, int prefix, const uint8_t *data, size_t len)
+{
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s/real-%d", directory, target, serial++);
+	FILE *file = fopen(path, "wb");
+	FUZZ_ASSERT(file != NULL);
+	if (prefix >= 0) {
+		(void)fputc(prefix, file);
+	}
+	(void)fwrite(data, 1, len, file);
+	(void)fclose(file);
+}
+
+static void save_message(uint8_t type, const uint8_t *body, size_t len)
+{
+	switch (type) {
+	case ENN_HS_CLIENT_HELLO:
+		save("client_hello", -1, body, len);
+		break;
+	case ENN_HS_SERVER_HELLO:
+		save("server_hello", -1, body, len);
+		break;
+	case ENN_HS_CERTIFICATE:
+		save("certificate", -1, body, len);
+		break;
+	case ENN_HS_ENCRYPTED_EXTENSIONS:
+		save("handshake_message", 0, body, len);
+		break;
+	case ENN_HS_CERTIFICATE_REQUEST:
+		save("handshake_message", 1, body, len);
+		break;
+	case ENN_HS_CERTIFICATE_VERIFY:
+		save("handshake_message", 2, body, len);
+		break;
+	case ENN_HS_NEW_SESSION_TICKET:
+		save("handshake_message", 3, body, len);
+		break;
+	case ENN_HS_KEY_UPDATE:
+		save("handshake_message", 4, body, len);
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct enn_handshake_carrier_ops *real_ops;
+
+static void spy_commit(struct enn_handshake_carrier *c, enum enn_level level, uint8_t type,
+		       size_t len)
+{
+	const struct enn_tls *t = enn_tls_of(c);
+	const uint8_t *message = t->flight.mem + t->flight.tail;
+
+	save_message(type, message + 4, len - 4);
+	real_ops->commit(c, level, type, len);
+}
+
+static void spy(struct enn_engine *e)
+{
+	static struct enn_handshake_carrier_ops ops;
+	struct enn_tls *t = (struct enn_tls *)e;
+
+	real_ops = t->carrier.ops;
+	ops = *real_ops;
+	ops.commit = spy_commit;
+	t->carrier.ops = &ops;
+}
+
+static void pass(struct enn_engine *from, struct enn_engine *to)
+{
+	uint8_t buf[32768];
+	struct enn_batch batch = {.buf = buf, .cap = sizeof(buf)};
+	struct enn_event event;
+
+	FUZZ_ASSERT(enn_engine_transmit(from, 1, &batch) == ENN_OK);
+	if (batch.len > 0) {
+		save("record", 0, buf, batch.len < 4096 ? batch.len : 4096);
+		struct enn_packet packet = {.data = buf, .len = batch.len};
+		FUZZ_ASSERT(enn_engine_ingest(to, 1, NULL, &packet, 1) == ENN_OK);
+	}
+	do {
+		enn_engine_next_event(to, 1, &event);
+		if (event.type == ENN_EVENT_STORE_SESSION) {
+			save("session", -1, event.u.session.data, event.u.session.len);
+		}
+		FUZZ_ASSERT(event.type != ENN_EVENT_FAILED);
+	} while (event.type != ENN_EVENT_NONE);
+}
+
+static void text_seeds(void)
+{
+	static const char *const parameters[] = {
+		"supportedGroup=X25519:P-256", "ciphersuite=TLS_AES_256_GCM_SHA384", "padding=512",
+		"earlyData=true", "pskMode=psk_ke:psk_dhe_ke"};
+
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		save("security", 0, (const uint8_t *)parameters[i], strlen(parameters[i]));
+	}
+	save("security", 2, (const uint8_t *)fuzz_cert_pem(), strlen(fuzz_cert_pem()));
+	char both[6000];
+	(void)snprintf(both, sizeof(both), "%s%s", fuzz_cert_pem(), fuzz_key_pem());
+	save("security", 1, (const uint8_t *)both, strlen(both));
+}
+
+static void engine_seeds(void)
+{
+	/* configuration, resumption, then operations: see step() in engine.c */
+	static const uint8_t programs[][24] = {
+		{0, 0, 13, 7, 9, 8, 9, 13, 9, 25, 13, 11, 13},
+		{1, 0, 13, 7, 5, 13, 12},
+		{2, 0, 13, 8, 200, 13, 12},
+		{4, 1, 39, 3, 13, 13, 8, 1, 13},
+		{20, 1, 39, 3, 13, 13, 8, 1, 13},
+		{8, 0, 13, 13, 7, 1, 13},
+		{16, 0, 13, 3, 20, 0, 7, 13},
+		{0, 0, 1, 2, 1, 2, 6, 2, 5, 24, 0, 0, 1, 1, 13},
+		{128, 0, 13, 5, 2, 4, 1, 0, 0, 0, 13},
+		{65, 0, 13, 10, 40, 13},
+	};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		save("engine_client", -1, programs[i], sizeof(programs[i]));
+		save("engine_server", -1, programs[i], sizeof(programs[i]));
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct enn_env *env = fuzz_env();
+	struct enn_security *s = enn_security_new();
+	struct enn_credential *k = NULL;
+	struct enn_error error;
+	struct enn_engine *client = NULL;
+	struct enn_engine *server = NULL;
+	struct enn_engine_options options = {.server_name = "localhost"};
+
+	if (argc != 2 || s == NULL) {
+		return 1;
+	}
+	directory = argv[1];
+	fuzz_env_reset();
+	FUZZ_ASSERT(enn_credential_x509_pem(fuzz_cert_pem(), strlen(fuzz_cert_pem()),
+					    fuzz_key_pem(), strlen(fuzz_key_pem()), &k,
+					    &error) == ENN_OK);
+	FUZZ_ASSERT(enn_security_add_credential(s, k) == ENN_OK);
+	enn_credential_free(k);
+	FUZZ_ASSERT(enn_security_trust_pem(s, fuzz_cert_pem(), strlen(fuzz_cert_pem()), &error) ==
+		    ENN_OK);
+	FUZZ_ASSERT(enn_security_set_bool(s, ENN_SECURITY_REQUEST_CLIENT, true) == ENN_OK);
+	FUZZ_ASSERT(enn_security_set_bool(s, ENN_SECURITY_EARLY_DATA, true) == ENN_OK);
+	FUZZ_ASSERT(enn_security_add_alpn(s, (const uint8_t *)"h2", 2) == ENN_OK);
+	FUZZ_ASSERT(enn_engine_new_client(&enn_tls_protocol, env, s, &options, &client, &error) ==
+		    ENN_OK);
+	FUZZ_ASSERT(enn_engine_new_server(&enn_tls_protocol, env, s, &options, &server, &error) ==
+		    ENN_OK);
+	spy(client);
+	spy(server);
+	FUZZ_ASSERT(enn_engine_start(client, 1) == ENN_OK && enn_engine_start(server, 1) == ENN_OK);
+	for (int i = 0; i < 4; i++) {
+		pass(client, server);
+		pass(server, client);
+	}
+	FUZZ_ASSERT(enn_engine_rekey(client, 1, true) == ENN_OK);
+	pass(client, server);
+	enn_engine_free(client);
+	enn_engine_free(server);
+	enn_security_free(s);
+	text_seeds();
+	engine_seeds();
+	return 0;
+}
