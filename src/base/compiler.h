@@ -7,11 +7,11 @@
 
 #include "ennead/error.h"
 
-#define ENN_LIKELY(x) __builtin_expect(!!(x), 1)
-#define ENN_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define ENN_UNUSED __attribute__((unused))
+#define ENN_LIKELY(x)		  __builtin_expect(!!(x), 1)
+#define ENN_UNLIKELY(x)		  __builtin_expect(!!(x), 0)
+#define ENN_UNUSED		  __attribute__((unused))
 #define ENN_PRINTF(string, first) __attribute__((format(printf, string, first)))
-#define ENN_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ENN_ARRAY_LEN(a)	  (sizeof(a) / sizeof((a)[0]))
 
 /* Returns the status of an expression from the enclosing function unless it is ENN_OK. The only
  * macro of the house with control flow in it. */

@@ -28,10 +28,11 @@ const struct enn_aead_alg *enn_aead_algorithm(const struct enn_aead *aead);
 /* Replaces the key without allocating. ENN_E_CRYPTO. */
 enum enn_status enn_aead_rekey(struct enn_aead *aead, const uint8_t *key);
 
-/* One packet. Sealing: the plaintext is in[0..in_len) followed by trailer[0..trailer_len) (TLS 1.3's content
- * type and padding; may be empty), out gets in_len + trailer_len bytes of ciphertext followed by the tag.
- * Opening: in is ciphertext and tag, in_len includes the tag; out gets in_len - tag_len bytes. out may
- * be equal to in, and must not overlap it otherwise. On failure to open, out is wiped. */
+/* One packet. Sealing: the plaintext is in[0..in_len) followed by trailer[0..trailer_len) (TLS
+ * 1.3's content type and padding; may be empty), out gets in_len + trailer_len bytes of
+ * ciphertext followed by the tag. Opening: in is ciphertext and tag, in_len includes the tag;
+ * out gets in_len - tag_len bytes. out may be equal to in, and must not overlap it otherwise. On
+ * failure to open, out is wiped. */
 struct enn_aead_job {
 	const uint8_t *nonce; /* alg->nonce_len bytes */
 	const uint8_t *aad;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ChaCha20-Poly1305 through libipsec-mb, which has it in two forms: as a job, with a one-call kernel that
- * wins for packets, and as init, update and finish, which wins for large records and takes
- * text and trailer apart.
+ * ChaCha20-Poly1305 through libipsec-mb, which has it in two forms: as a job, with a one-call
+ * kernel that wins for packets, and as init, update and finish, which wins for large records and
+ * takes text and trailer apart.
  */
 #include <intel-ipsec-mb.h>
 
@@ -25,7 +25,7 @@ static enum enn_status rekey(struct enn_aead *aead, const uint8_t *key)
 	return ENN_OK;
 }
 
-/* ---- as a job ---------------------------------------------------------------------------------- */
+/* ---- as a job -------------------------------------------------------------------------------- */
 
 /* Runs one job to its end. The manager is this thread's alone and every job is drained here, so its
  * queue is empty before and after. */
@@ -77,7 +77,7 @@ static enum enn_status seal_job(struct enn_aead *aead, const struct enn_aead_job
 	return run_job(aead, IMB_DIR_ENCRYPT, p, in, len, p->out + len) ? ENN_OK : ENN_E_CRYPTO;
 }
 
-/* ---- as calls ----------------------------------------------------------------------------------- */
+/* ---- as calls -------------------------------------------------------------------------------- */
 
 static void begin(const struct enn_aead *aead, struct chacha20_poly1305_context_data *ctx,
 		  const struct enn_aead_job *p)

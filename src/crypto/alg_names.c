@@ -145,7 +145,8 @@ const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len
 			nearest = row.name;
 		}
 	}
-	/* "AES_128_GMC" is nearer to an alias than to the full name: an alias of the kind counts too. */
+	/* "AES_128_GMC" is nearer to an alias than to the full name: an alias of the kind counts
+	 * too. */
 	for (size_t i = 0; i < ENN_ARRAY_LEN(aliases); i++) {
 		size_t d =
 			aliases[i].kind == kind ? name_distance(folded, n, aliases[i].name) : best;

@@ -27,8 +27,9 @@ struct enn_crypto {
 	char description[160];
 };
 
-/* aead_ipsec_mb.c, or aead_no_ipsec_mb.c in a build without it: sets crypto->mb. ENN_E_UNSUPPORTED: this CPU or this library is not
- * fit for it. `any` accepts instruction sets on which libcrypto would be the better choice. */
+/* aead_ipsec_mb.c, or aead_no_ipsec_mb.c in a build without it: sets crypto->mb.
+ * ENN_E_UNSUPPORTED: this CPU or this library is not fit for it. `any` accepts instruction sets
+ * on which libcrypto would be the better choice. */
 enum enn_status enn_ipsec_mb_open(struct enn_crypto *crypto, bool any);
 void enn_ipsec_mb_close(struct enn_crypto *crypto);
 /* "ipsec-mb 1.3.0 (AVX512)" */

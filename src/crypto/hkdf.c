@@ -59,7 +59,8 @@ void enn_hmac_once(const struct enn_hash_alg *alg, const uint8_t *key, size_t ke
 void enn_hkdf_extract(const struct enn_hash_alg *alg, const uint8_t *salt, size_t salt_len,
 		      const uint8_t *ikm, size_t ikm_len, uint8_t *prk)
 {
-	/* HMAC pads a key with zeros, so no salt and a salt of zeros are the same (RFC 5869 §2.2). */
+	/* HMAC pads a key with zeros, so no salt and a salt of zeros are the same (RFC 5869
+	 * §2.2). */
 	enn_hmac_once(alg, salt, salt == NULL ? 0 : salt_len, ikm, ikm_len, prk);
 }
 

@@ -25,8 +25,9 @@ struct enn_kx_key {
 
 /* ---- X25519 ------------------------------------------------------------------------------- */
 
-/* RFC 7748 §6.1: the public key is the function of the private one and the base point. Deriving with that is a fifth
- * faster than libcrypto's key generation, and the context stays set up for the peer's key. */
+/* RFC 7748 §6.1: the public key is the function of the private one and the base point. Deriving
+ * with that is a fifth faster than libcrypto's key generation, and the context stays set up for
+ * the peer's key. */
 static EVP_PKEY_CTX *x25519_context(const struct enn_crypto *crypto, const uint8_t *private_key)
 {
 	OSSL_PARAM params[] = {
@@ -135,8 +136,8 @@ static enum enn_status ec_generate(const struct enn_env *env, const struct enn_k
 	return status;
 }
 
-/* EC_POINT_oct2point refuses what is not on the curve; the cofactor is 1, so nothing else is left to
- * check (RFC 8446 §4.2.8.2). */
+/* EC_POINT_oct2point refuses what is not on the curve; the cofactor is 1, so nothing else is
+ * left to check (RFC 8446 §4.2.8.2). */
 static enum enn_status ec_derive(const struct enn_crypto *crypto, const struct enn_kx_alg *alg,
 				 const uint8_t *scalar, const uint8_t *peer, uint8_t *secret)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Signing and verifying. What is signed is hashed here (hash.h), so that libcrypto is asked only for
- * the public-key operation, on a context that stays set up.
+ * Signing and verifying. What is signed is hashed here (hash.h), so that libcrypto is asked only
+ * for the public-key operation, on a context that stays set up.
  */
 #include "crypto/sig.h"
 
@@ -76,6 +76,7 @@ enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *al
 {
 	uint8_t digest[ENN_MAX_HASH];
 	enum enn_status status = ENN_E_CRYPTO;
+	const size_t room = *sig_len;
 
 	if (!enn_key_fits(alg, &key->key)) {
 		return ENN_E_CRYPTO;
@@ -92,7 +93,8 @@ enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *al
 		}
 	}
 	ERR_pop_to_mark();
-	return status;
+	/* Out of memory, ECDSA in libcrypto 3.0 answers success with a length of (unsigned)-1. */
+	return status == ENN_OK && (*sig_len == 0 || *sig_len > room) ? ENN_E_CRYPTO : status;
 }
 
 enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *alg,

@@ -29,8 +29,8 @@ unsigned enn_private_key_bits(const struct enn_private_key *key);
 bool enn_sig_fits_private(const struct enn_sig_alg *alg, const struct enn_private_key *key);
 bool enn_sig_fits_public(const struct enn_sig_alg *alg, const struct enn_public_key *key);
 
-/* *sig_len in: room (at least ENN_MAX_SIGNATURE unless the key is known), out: length. PSS salts have the
- * length of the hash (RFC 8446 §4.2.3). The crypto context gives prefetched algorithms. */
+/* *sig_len in: room (at least ENN_MAX_SIGNATURE unless the key is known), out: length. PSS salts
+ * have the length of the hash (RFC 8446 §4.2.3). The crypto context gives prefetched algorithms. */
 enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *alg,
 			 struct enn_private_key *key, const uint8_t *data, size_t len, uint8_t *sig,
 			 size_t *sig_len);

@@ -93,7 +93,8 @@ bool enn_key_fits(const struct enn_sig_alg *alg, const struct enn_key *key)
 		return false;
 	}
 	if (alg->padding == ENN_SIG_PSS) {
-		/* RFC 8017 §9.1.1: emLen >= hLen + sLen + 2, with emBits one less than the modulus. */
+		/* RFC 8017 §9.1.1: emLen >= hLen + sLen + 2, with emBits one less than the
+		 * modulus. */
 		unsigned em_len = key->bits == 0 ? 0 : (key->bits - 1 + 7) / 8;
 		return em_len >= 2u * enn_hash_alg((enum enn_hash_id)alg->hash)->len + 2u;
 	}

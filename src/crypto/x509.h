@@ -28,8 +28,8 @@ enum enn_key_type enn_chain_key_type(const struct enn_chain *chain);
 bool enn_chain_fits_key(const struct enn_chain *chain, const struct enn_private_key *key);
 /* Whether the leaf is for this host name or IP address literal (RFC 9525). */
 bool enn_chain_fits_name(const struct enn_chain *chain, const char *name);
-/* Whether a peer that sent these certificate_authorities (DER names, RFC 8446 §4.2.4; an empty list fits
- * all) would know an issuer of the chain. */
+/* Whether a peer that sent these certificate_authorities (DER names, RFC 8446 §4.2.4; an empty
+ * list fits all) would know an issuer of the chain. */
 bool enn_chain_fits_authorities(const struct enn_chain *chain, const struct enn_bytes *names,
 				size_t count);
 
@@ -49,8 +49,8 @@ enum enn_status enn_trust_add_crl_pem(struct enn_trust *trust, const char *pem, 
 enum enn_status enn_trust_add_system(struct enn_trust *trust);
 bool enn_trust_has_anchors(const struct enn_trust *trust);
 bool enn_trust_has_crls(const struct enn_trust *trust);
-/* A trust object remembers chains that it validated (at most 256, only while every certificate and CRL
- * involved is valid), so that a peer that is met again costs one hash. On by default. */
+/* A trust object remembers chains that it validated (at most 256, only while every certificate
+ * and CRL involved is valid), so that a peer that is met again costs one hash. On by default. */
 void enn_trust_set_cache(struct enn_trust *trust, bool on);
 
 struct enn_verify_policy {
@@ -63,24 +63,25 @@ struct enn_verify_policy {
 	size_t cert_signatures_len;
 };
 
-/* A peer's certificate list. Only its outer form is checked here; the certificates are parsed by the first
- * call that needs them, because a chain that the trust object remembers is not parsed at all. */
+/* A peer's certificate list. Only its outer form is checked here; the certificates are parsed by
+ * the first call that needs them, because a chain that the trust object remembers is not parsed
+ * at all. */
 struct enn_peer_chain;
 enum enn_status enn_peer_chain_parse(const struct enn_bytes *der, size_t count,
 				     struct enn_peer_chain **out, struct enn_error *error);
 void enn_peer_chain_free(struct enn_peer_chain *chain);
-/* Parses the certificates now: for who does not call enn_trust_verify and wants the error. ENN_E_AUTH
- * with a reason and an alert as below, ENN_E_MEMORY. */
+/* Parses the certificates now: for who does not call enn_trust_verify and wants the error.
+ * ENN_E_AUTH with a reason and an alert as below, ENN_E_MEMORY. */
 enum enn_status enn_peer_chain_load(struct enn_peer_chain *chain, struct enn_error *error);
 /* Lent: lives as long as the chain. NULL: malformed. */
 struct enn_public_key *enn_peer_chain_key(struct enn_peer_chain *chain);
 /* True unless the leaf has a key usage extension without digitalSignature. */
 bool enn_peer_chain_may_sign(struct enn_peer_chain *chain);
 
-/* Path validation. On failure *error has a reason of the ENN_REASON_CERT_* block, a sentence that names the
- * certificate (subject, what is wrong, the dates or names at issue), and as wire_code the TLS alert to send
- * (RFC 8446 §6.2: bad_certificate, certificate_expired, certificate_revoked, unknown_ca,
- * unsupported_certificate). ENN_E_AUTH, ENN_E_MEMORY. */
+/* Path validation. On failure *error has a reason of the ENN_REASON_CERT_* block, a sentence
+ * that names the certificate (subject, what is wrong, the dates or names at issue), and as
+ * wire_code the TLS alert to send (RFC 8446 §6.2: bad_certificate, certificate_expired,
+ * certificate_revoked, unknown_ca, unsupported_certificate). ENN_E_AUTH, ENN_E_MEMORY. */
 enum enn_status enn_trust_verify(struct enn_trust *trust, struct enn_peer_chain *chain,
 				 const struct enn_verify_policy *policy, struct enn_error *error);
 

@@ -34,8 +34,8 @@ const char *enn_x509_name_text(const X509_NAME *name, char out[ENN_X509_TEXT_MAX
 
 /* An IPv4 or IPv6 address literal in binary: 4 or 16, or 0 if it is none. */
 size_t enn_x509_address(const char *name, uint8_t address[16]);
-/* The length of a host name without the root's dot; 0 if it is no name that can be looked for: empty, or
- * with a leading dot, which libcrypto reads as "any host below". */
+/* The length of a host name without the root's dot; 0 if it is no name that can be looked for:
+ * empty, or with a leading dot, which libcrypto reads as "any host below". */
 size_t enn_x509_host_len(const char *name);
 
 /* The context to parse a peer's certificates in; NULL: libcrypto's own (x509_library.c). */
@@ -55,7 +55,7 @@ struct enn_peer_chain {
 /* Takes leaf facts from a chain that was validated before. */
 void enn_peer_chain_adopt(struct enn_peer_chain *chain, struct enn_public_key *key, bool may_sign);
 
-/* ---- the cache of validated chains (x509_cache.c) --------------------------------------------- */
+/* ---- the cache of validated chains (x509_cache.c) -------------------------------------------- */
 
 #define ENN_X509_DIGEST 32
 

@@ -2,10 +2,10 @@
  *
  * The library context that peers' certificates are parsed in.
  *
- * To make a key out of a SubjectPublicKeyInfo, libcrypto 3.0 goes through every decoder and every key type that
- * its providers have, for each certificate anew: four fifths of the time that parsing takes. This context
- * offers the default provider's algorithms but, among decoders and key types, only those that a
- * certificate of TLS 1.3 can need.
+ * To make a key out of a SubjectPublicKeyInfo, libcrypto 3.0 goes through every decoder and every
+ * key type that its providers have, for each certificate anew: four fifths of the time that parsing
+ * takes. This context offers the default provider's algorithms but, among decoders and key types,
+ * only those that a certificate of TLS 1.3 can need.
  */
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>

@@ -122,7 +122,8 @@ static enum enn_status load_others(struct enn_peer_chain *chain, struct enn_erro
 	return ENN_OK;
 }
 
-/* The leaf's key could not be read: because it is broken, or of a kind that nothing here can use. */
+/* The leaf's key could not be read: because it is broken, or of a kind that nothing here can
+ * use. */
 static enum enn_status bad_key(const struct enn_peer_chain *chain, struct enn_error *error)
 {
 	char subject[ENN_X509_TEXT_MAX];
@@ -206,7 +207,7 @@ bool enn_peer_chain_may_sign(struct enn_peer_chain *chain)
 	return chain->may_sign;
 }
 
-/* ---- shared helpers --------------------------------------------------------------------------- */
+/* ---- shared helpers -------------------------------------------------------------------------- */
 
 bool enn_x509_seconds(const ASN1_TIME *time, int64_t *seconds)
 {

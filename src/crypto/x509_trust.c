@@ -114,7 +114,7 @@ void enn_trust_set_cache(struct enn_trust *trust, bool on)
 	}
 }
 
-/* ---- adding ------------------------------------------------------------------------------------ */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 static enum enn_status add_cert(struct enn_trust *trust, BIO *bio, bool *end)
 {

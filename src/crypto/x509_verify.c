@@ -38,11 +38,11 @@ static bool set_policy(X509_STORE_CTX *ctx, const struct enn_verify_policy *poli
 	       (policy->name == NULL || set_name(param, policy->name));
 }
 
-/* ---- signature algorithms inside the chain ------------------------------------------------------ */
+/* ---- signature algorithms inside the chain --------------------------------------------------- */
 
-/* Whether a scheme of TLS covers a signature with this key algorithm and hash. For ECDSA the curve of a
- * scheme does not bind the signatures in certificates, where a P-384 issuer may sign with
- * SHA-256; nor does the issuer's key type bind PSS. */
+/* Whether a scheme of TLS covers a signature with this key algorithm and hash. For ECDSA the
+ * curve of a scheme does not bind the signatures in certificates, where a P-384 issuer may sign
+ * with SHA-256; nor does the issuer's key type bind PSS. */
 static bool covers(const struct enn_sig_alg *alg, int key_nid, int hash_nid)
 {
 	static const int hashes[ENN_HASH_COUNT] = {
@@ -110,7 +110,7 @@ static enum enn_status check_signatures(STACK_OF(X509) * path,
 	return ENN_OK;
 }
 
-/* ---- how long the verdict holds ----------------------------------------------------------------- */
+/* ---- how long the verdict holds -------------------------------------------------------------- */
 
 static bool narrow(struct enn_chain_facts *facts, const ASN1_TIME *from, const ASN1_TIME *until)
 {
@@ -168,7 +168,7 @@ static void remember(struct enn_trust *trust, const struct enn_peer_chain *chain
 	enn_chain_cache_add(trust->cache, digest, &facts);
 }
 
-/* ---- the call ------------------------------------------------------------------------------------ */
+/* ---- the call -------------------------------------------------------------------------------- */
 
 static enum enn_status validate(struct enn_trust *trust, struct enn_peer_chain *chain,
 				const struct enn_verify_policy *policy, struct enn_error *error)

@@ -186,7 +186,7 @@ static enum enn_status derive_shared(struct enn_handshake *hs, const struct enn_
 		       "the server chose a group for which no key share was sent");
 }
 
-static bool mode_offered(const struct enn_handshake *hs, enum enn_psk_mode mode)
+static bool mode_offered(const struct enn_handshake *hs, uint16_t mode)
 {
 	return enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_PSK_MODES), mode);
 }

@@ -104,9 +104,9 @@ static bool add_identity(struct enn_security *s, const struct sim_run *run,
 	bool ok = true;
 
 	if (side->has_certificate) {
-		ok = must(enn_security_add_credential(
-				  s, sim_pki_credential(run->lab->pki, server, side->key,
-							side->external_key)),
+		ok = must(enn_security_add_credential(s, sim_pki_credential(run->lab->pki, server,
+									    side->key,
+									    side->external_key)),
 			  "add_credential");
 	}
 	if (server && side->ask_psk) {
@@ -119,8 +119,8 @@ static bool add_sessions(struct enn_security *s, const struct sim_run *run,
 			 const struct sim_connection *c)
 {
 	/* A server that was not restarted has had its key all the time. */
-	int64_t known_since = SIM_EPOCH * (int64_t)ENN_SECOND +
-			      (c->server_restart ? (int64_t)run->now : 0);
+	int64_t known_since =
+		SIM_EPOCH * (int64_t)ENN_SECOND + (c->server_restart ? (int64_t)run->now : 0);
 
 	return must(enn_security_ticket_key(s, run->ticket_key, sizeof(run->ticket_key),
 					    known_since),
@@ -142,8 +142,7 @@ struct enn_security *sim_security(const struct sim_run *run, const struct sim_co
 							     : sim_pki_root(run->lab->pki);
 	bool ok = must(enn_security_trust_pem(s, root, strlen(root), &error), "trust_pem") &&
 		  set_lists(s, side) && set_values(s, side, server) &&
-		  add_identity(s, run, side, server) &&
-		  (!server || add_sessions(s, run, c));
+		  add_identity(s, run, side, server) && (!server || add_sessions(s, run, c));
 	if (!ok) {
 		enn_security_free(s);
 		return NULL;

@@ -129,7 +129,8 @@ void sim_endpoint_open(struct sim_endpoint *ep)
 		status = enn_engine_start(ep->e, w->now);
 		ep->started = true;
 	}
-	if (status != ENN_OK && !(status == ENN_E_MEMORY && (ep->heap.failed || w->run->starving))) {
+	if (status != ENN_OK &&
+	    !(status == ENN_E_MEMORY && (ep->heap.failed || w->run->starving))) {
 		sim_violation(w->run, "%s: the engine cannot be made or started: %s %s", ep->name,
 			      enn_status_name(status), error.text);
 	}
@@ -319,8 +320,7 @@ void sim_endpoint_input(struct sim_endpoint *ep, const uint8_t *data, size_t n)
 	}
 	memcpy(ep->lent, data, n);
 	size_t count = cut(ep, ep->lent, n);
-	enum enn_status status =
-		enn_engine_ingest(ep->e, ep->w->now, NULL, ep->packets, count);
+	enum enn_status status = enn_engine_ingest(ep->e, ep->w->now, NULL, ep->packets, count);
 	ep->lending = true;
 	if (status != ENN_OK && !(status == ENN_E_FAILED && ep->heap.failed)) {
 		sim_violation(ep->w->run, "%s: ingest answers %s", ep->name,

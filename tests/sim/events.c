@@ -77,8 +77,8 @@ static void on_session(struct sim_endpoint *ep, const struct enn_event *event)
 		.blob = malloc(blob.len),
 		.len = blob.len,
 		.server_issued = server->env.wall_offset + (int64_t)server->ready_at,
-		.client_authenticated = server->info.peer_authenticated &&
-					!server->info.external_psk,
+		.client_authenticated =
+			server->info.peer_authenticated && !server->info.external_psk,
 	};
 	if (run->session.blob == NULL) {
 		abort();
@@ -216,11 +216,11 @@ static void on_early_data(struct sim_endpoint *ep, const struct enn_event *event
 
 static const char *event_name(enum enn_event_type type)
 {
-	static const char *const names[] = {
-		"NONE",	    "READY",	       "RECEIVED",	"SENT",
-		"EARLY_DATA", "VALIDATE_PEER", "WANT_PSK",	"WANT_IDENTITY",
-		"VALIDATE_SOURCE", "STORE_SESSION", "KEYS_UPDATED", "KEYS_EXPIRING",
-		"PATH_CHANGED",	   "CLOSED",	    "FAILED"};
+	static const char *const names[] = {"NONE",	     "READY",	      "RECEIVED",
+					    "SENT",	     "EARLY_DATA",    "VALIDATE_PEER",
+					    "WANT_PSK",	     "WANT_IDENTITY", "VALIDATE_SOURCE",
+					    "STORE_SESSION", "KEYS_UPDATED",  "KEYS_EXPIRING",
+					    "PATH_CHANGED",  "CLOSED",	      "FAILED"};
 	return names[type];
 }
 
@@ -248,7 +248,8 @@ static void trace_event(const struct sim_endpoint *ep, const struct enn_event *e
 
 static void rest(struct sim_endpoint *ep, const struct enn_message *m)
 {
-	unsigned most = ep->ready ? 40 : 2; /* a server may read early data before its handshake ends */
+	unsigned most =
+		ep->ready ? 40 : 2; /* a server may read early data before its handshake ends */
 
 	if (ep->pauses >= most || !sim_rng_chance(&ep->rng, ep->side->pause_percent)) {
 		return;

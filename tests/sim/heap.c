@@ -20,9 +20,8 @@ static void *heap_alloc(void *ctx, size_t size)
 	uint64_t tail = MAGIC;
 
 	heap->allocations++;
-	if (heap->fail_at != 0 &&
-	    (heap->allocations == heap->fail_at ||
-	     (heap->fail_for_good && heap->allocations > heap->fail_at))) {
+	if (heap->fail_at != 0 && (heap->allocations == heap->fail_at ||
+				   (heap->fail_for_good && heap->allocations > heap->fail_at))) {
 		heap->failed = true;
 		return NULL;
 	}

@@ -23,8 +23,9 @@ struct sim_heap {
 	bool failed;	    /* one was made to fail */
 	/* What was wrong with a block that came back: NULL, or static text. */
 	const char *wrong;
-	const struct sim_scan *scan; /* secrets that freed memory must not hold; NULL: do not look */
-	const char *leaked;	     /* a secret that was found in freed memory */
+	const struct sim_scan
+		*scan;	    /* secrets that freed memory must not hold; NULL: do not look */
+	const char *leaked; /* a secret that was found in freed memory */
 };
 
 /* Points env's allocator at the heap. */

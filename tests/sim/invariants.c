@@ -50,8 +50,7 @@ void sim_check_heap(struct sim_endpoint *ep)
 		sim_violation(run, "%s: %s", ep->name, ep->heap.wrong);
 	}
 	if (ep->heap.leaked != NULL) {
-		sim_violation(run, "%s: gave back memory that holds %s", ep->name,
-			      ep->heap.leaked);
+		sim_violation(run, "%s: gave back memory that holds %s", ep->name, ep->heap.leaked);
 	}
 }
 
@@ -139,8 +138,8 @@ static void check_negotiated(struct sim_world *w, const struct sim_expect *x)
 	if (s->peer_authenticated != x->server_knows_client ||
 	    c->peer_authenticated != x->client_knows_server) {
 		sim_violation(w->run, "who is authenticated: client %d, server %d; expected %d, %d",
-			      s->peer_authenticated, c->peer_authenticated,
-			      x->server_knows_client, x->client_knows_server);
+			      s->peer_authenticated, c->peer_authenticated, x->server_knows_client,
+			      x->client_knows_server);
 	}
 	if (c->early_data != s->early_data || (c->early_data != x->early && !x->early_open)) {
 		sim_violation(w->run, "early data: client %d, server %d, expected %d",
@@ -235,11 +234,12 @@ static void check_tampering(struct sim_world *w)
 			continue;
 		}
 		if (!harmless(w, d)) {
-			sim_violation(w->run, "nobody noticed: %s at %llu (part %d of a record of "
-					      "type %d)",
+			sim_violation(w->run,
+				      "nobody noticed: %s at %llu (part %d of a record of "
+				      "type %d)",
 				      sim_fault_name(fault->kind),
-				      (unsigned long long)fault->offset,
-				      (int)w->wire[d].spot.part, w->wire[d].spot.type);
+				      (unsigned long long)fault->offset, (int)w->wire[d].spot.part,
+				      w->wire[d].spot.type);
 		}
 	}
 }

@@ -16,7 +16,7 @@ struct sim_expect {
 	enum enn_reason reason;
 	uint8_t alert;
 	bool either; /* the other side may find a reason of its own first */
-	bool quiet; /* the other side may not be able to read that alert */
+	bool quiet;  /* the other side may not be able to read that alert */
 	/* of a success */
 	uint16_t suite, group; /* group 0: psk_ke */
 	bool hello_retry, resumed, external_psk;

@@ -12,7 +12,7 @@
 
 #include "invariants.h"
 
-#define GROUP 1000u
+#define GROUP  1000u
 #define REPEAT 50u /* every so many-th seed runs twice, and once on the other back end */
 
 static const char *program;

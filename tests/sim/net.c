@@ -16,8 +16,8 @@ struct sim_mark {
 
 const char *sim_fault_name(enum sim_fault_kind kind)
 {
-	static const char *const names[SIM_FAULT_COUNT] = {
-		"none", "fin", "reset", "flip", "insert", "duplicate", "remove"};
+	static const char *const names[SIM_FAULT_COUNT] = {"none",   "fin",	  "reset", "flip",
+							   "insert", "duplicate", "remove"};
 	return names[kind];
 }
 
@@ -193,9 +193,8 @@ static void mark_end(struct sim_pipe *p, enn_time due)
 
 size_t sim_pipe_write(struct sim_pipe *p, enn_time now, const uint8_t *data, size_t len)
 {
-	size_t room = p->tail - p->head < p->shape.capacity
-			      ? p->shape.capacity - (p->tail - p->head)
-			      : 0;
+	size_t room =
+		p->tail - p->head < p->shape.capacity ? p->shape.capacity - (p->tail - p->head) : 0;
 
 	if (p->cut || p->reset || p->deaf) {
 		p->written += len; /* the sender learns of it later, if at all */

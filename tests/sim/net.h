@@ -33,10 +33,10 @@ struct sim_pipe_shape {
 
 enum sim_fault_kind {
 	SIM_FAULT_NONE,
-	SIM_FAULT_FIN,	     /* the stream ends after `offset` bytes */
-	SIM_FAULT_RESET,     /* both directions are gone after `offset` bytes were sent in this one */
-	SIM_FAULT_FLIP,	     /* the byte at `offset` is XORed with mask */
-	SIM_FAULT_INSERT,    /* len foreign bytes come before the byte at `offset` */
+	SIM_FAULT_FIN,	  /* the stream ends after `offset` bytes */
+	SIM_FAULT_RESET,  /* both directions are gone after `offset` bytes were sent in this one */
+	SIM_FAULT_FLIP,	  /* the byte at `offset` is XORed with mask */
+	SIM_FAULT_INSERT, /* len foreign bytes come before the byte at `offset` */
 	SIM_FAULT_DUPLICATE, /* the len bytes before `offset` come twice */
 	SIM_FAULT_REMOVE,    /* len bytes from `offset` on never come */
 	SIM_FAULT_COUNT

@@ -16,8 +16,8 @@ static const uint16_t group_codes[3] = {0x001d, 0x0017, 0x0018};
 
 /* What is offered as PSK, and what the server makes of it. */
 struct offer {
-	bool session;	   /* fits, so it is offered */
-	bool early;	   /* with early data */
+	bool session; /* fits, so it is offered */
+	bool early;   /* with early data */
 	bool external;
 	struct enn_session view;
 	int session_suite; /* index */
@@ -133,8 +133,8 @@ static bool server_takes_session(const struct offer *o, const struct sim_run *ru
 				 const struct sim_connection *conn)
 {
 	const struct sim_side *s = &conn->side[1];
-	int64_t age = SIM_EPOCH * (int64_t)ENN_SECOND + (int64_t)run->now -
-		      run->session.server_issued;
+	int64_t age =
+		SIM_EPOCH * (int64_t)ENN_SECOND + (int64_t)run->now - run->session.server_issued;
 
 	/* the margin: the hello is on its way for a while */
 	return o->session && s->resume && age < (int64_t)86399 * (int64_t)ENN_SECOND &&
@@ -182,8 +182,7 @@ static bool choose_psk(struct sim_expect *x, struct offer *o, const struct sim_r
 
 static int choose_suite(const struct offer *o, const struct sim_side *c, const struct sim_side *s)
 {
-	if (o->chosen == CHOSE_SESSION &&
-	    index_of(&s->suites, (uint8_t)o->session_suite) >= 0) {
+	if (o->chosen == CHOSE_SESSION && index_of(&s->suites, (uint8_t)o->session_suite) >= 0) {
 		return o->session_suite;
 	}
 	for (int i = 0; i < s->suites.count; i++) {

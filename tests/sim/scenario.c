@@ -164,8 +164,7 @@ static void draw_parameters(struct sim_rng *r, struct sim_side *side, bool serve
 	side->key_update_records = sim_rng_chance(r, 25) ? sim_rng_range(r, 1, 20) : 0;
 	side->max_early_data = sim_rng_chance(r, 70) ? 16384 : sim_rng_size(r, 1, 40000);
 	side->answer_yes = !sim_rng_chance(r, 12);
-	side->answer_delay =
-		sim_rng_chance(r, 50) ? 0 : sim_rng_below(r, 2000) * ENN_MILLISECOND;
+	side->answer_delay = sim_rng_chance(r, 50) ? 0 : sim_rng_below(r, 2000) * ENN_MILLISECOND;
 }
 
 /* ---- applications -------------------------------------------------------------------------------- */
@@ -181,10 +180,10 @@ static void draw_application(struct sim_rng *r, struct sim_side *side)
 	}
 	side->message_min = sim_rng_chance(r, 50) ? 0 : side->message_max / 2;
 	side->early_bytes = sim_rng_chance(r, 60) ? sim_rng_below(r, side->bytes + 1) : 0;
-	static const enum sim_finish finishes[] = {
-		SIM_FINISH_FINAL,	SIM_FINISH_FINAL,      SIM_FINISH_FINAL,
-		SIM_FINISH_EMPTY_FINAL, SIM_FINISH_AFTER_PEER, SIM_FINISH_CLOSE,
-		SIM_FINISH_CLOSE_EARLY};
+	static const enum sim_finish finishes[] = {SIM_FINISH_FINAL,	  SIM_FINISH_FINAL,
+						   SIM_FINISH_FINAL,	  SIM_FINISH_EMPTY_FINAL,
+						   SIM_FINISH_AFTER_PEER, SIM_FINISH_CLOSE,
+						   SIM_FINISH_CLOSE_EARLY};
 	side->finish = finishes[sim_rng_below(r, 7)];
 	side->rekeys = sim_rng_chance(r, 25) ? (unsigned)sim_rng_size(r, 1, 40) : 0;
 	side->rekey_both = (unsigned)sim_rng_below(r, 101);
@@ -199,7 +198,8 @@ static void draw_application(struct sim_rng *r, struct sim_side *side)
 }
 
 /* Few bytes at a time only where there are not many of them and they travel fast: virtual time runs out too. */
-static void draw_shape(struct sim_rng *r, struct sim_pipe_shape *shape, const struct sim_side *sender)
+static void draw_shape(struct sim_rng *r, struct sim_pipe_shape *shape,
+		       const struct sim_side *sender)
 {
 	bool little = sender->bytes < 3000 && sender->padding < 256;
 
@@ -316,7 +316,7 @@ static void pacify(struct sim_rng *r, struct sim_connection *c)
 		c->side[i].resume = true;
 		c->side[i].tickets += c->side[i].tickets == 0;
 		c->side[i].finish = c->side[i].finish == SIM_FINISH_CLOSE ? SIM_FINISH_FINAL
-									   : c->side[i].finish;
+									  : c->side[i].finish;
 	}
 }
 

@@ -24,8 +24,8 @@ extern const char *const sim_alpn_names[3];
 enum sim_psk {
 	SIM_PSK_NONE,
 	SIM_PSK_SHARED,
-	SIM_PSK_OTHER_KEY,  /* the identity is known, the key differs: client only */
-	SIM_PSK_UNKNOWN,    /* an identity that the server does not know: client only */
+	SIM_PSK_OTHER_KEY, /* the identity is known, the key differs: client only */
+	SIM_PSK_UNKNOWN,   /* an identity that the server does not know: client only */
 };
 
 enum sim_trust {
@@ -87,7 +87,7 @@ struct sim_side {
 
 /* One connection of a run. */
 struct sim_connection {
-	struct sim_side side[2]; /* [0] client, [1] server */
+	struct sim_side side[2];	/* [0] client, [1] server */
 	struct sim_pipe_shape shape[2]; /* [0] client to server */
 	struct sim_fault fault[2];
 	bool offer_session;  /* of an earlier connection */

@@ -23,8 +23,8 @@ static uint64_t every = 1; /* offset */
 /* ---- one run ---------------------------------------------------------------------------------- */
 
 /* Runs it, with the last connection's bytes counted per direction. */
-static bool run(struct sim_lab *lab, const struct sim_scenario *s, uint64_t sent[2], char *violation,
-		size_t cap)
+static bool run(struct sim_lab *lab, const struct sim_scenario *s, uint64_t sent[2],
+		char *violation, size_t cap)
 {
 	struct sim_run r;
 
@@ -101,8 +101,8 @@ static bool sweep_shape(struct sim_lab *lab, size_t shape, enum sim_fault_kind k
 		runs[d] = sweep(lab, shape, kind, all_bits, d, sent[d]);
 		ok = runs[d] > 0;
 	}
-	printf("%s %u - %s at every byte of %s\n", ok ? "ok" : "not ok", test,
-	       sim_fault_name(kind), sim_shapes[shape].name);
+	printf("%s %u - %s at every byte of %s\n", ok ? "ok" : "not ok", test, sim_fault_name(kind),
+	       sim_shapes[shape].name);
 	if (ok) {
 		printf("# %llu + %llu bytes, %llu runs, %.1f s\n", (unsigned long long)sent[0],
 		       (unsigned long long)sent[1], (unsigned long long)(runs[0] + runs[1]),
@@ -164,7 +164,8 @@ int main(int argc, char **argv)
 		int kind = find_kind(argv[i]);
 		if (strcmp(argv[i], "--all-bits") == 0) {
 			all_bits = true;
-		} else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0) {
+		} else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc &&
+			   atoi(argv[i + 1]) > 0) {
 			every = strtoull(argv[++i], NULL, 10);
 		} else if (kind > 0) {
 			kinds[count++] = (enum sim_fault_kind)kind;

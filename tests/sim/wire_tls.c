@@ -60,8 +60,7 @@ static const char *check_header(struct sim_wire *wire)
 	uint32_t version = (uint32_t)(h[1] << 8 | h[2]);
 	uint32_t length = (uint32_t)(h[3] << 8 | h[4]);
 	/* §5.1: a first ClientHello, which may take several records, may say 0x0301 */
-	bool first_hello =
-		!wire->server && wire->records == wire->hellos && h[0] == TYPE_HANDSHAKE;
+	bool first_hello = !wire->server && wire->records == wire->hellos && h[0] == TYPE_HANDSHAKE;
 
 	if (version != 0x0303 && !(first_hello && version == 0x0301)) {
 		return "a record has a wrong version";

@@ -23,8 +23,8 @@ struct sim_wire_spot {
 	enum sim_wire_part part;
 	uint8_t type;	  /* of the record */
 	uint8_t previous; /* type of the record before; 0: none */
-	uint32_t index;	 /* of the byte in its part */
-	uint64_t record; /* the record's number in this direction */
+	uint32_t index;	  /* of the byte in its part */
+	uint64_t record;  /* the record's number in this direction */
 };
 
 struct sim_wire {

@@ -12,7 +12,7 @@
 #include "invariants.h"
 
 #define MAX_STEPS 400000u
-#define MAX_TIME (3600 * ENN_SECOND) /* of one connection */
+#define MAX_TIME  (3600 * ENN_SECOND) /* of one connection */
 
 /* ---- the lab ---------------------------------------------------------------------------------- */
 
@@ -138,8 +138,8 @@ static void handle_reset(struct sim_world *w)
 	for (int i = 0; i < 2; i++) {
 		gone = gone || (w->ep[i].e == NULL && w->ep[i].started);
 	}
-	if (!gone || (w->pipe[0].reset && w->pipe[1].reset && w->ep[0].fin_seen &&
-		      w->ep[1].fin_seen)) {
+	if (!gone ||
+	    (w->pipe[0].reset && w->pipe[1].reset && w->ep[0].fin_seen && w->ep[1].fin_seen)) {
 		return;
 	}
 	w->pipe[0].reset = w->pipe[1].reset = true;

@@ -34,7 +34,7 @@ void sim_lab_close(struct sim_lab *lab);
 struct sim_session {
 	uint8_t *blob;
 	size_t len;
-	int64_t server_issued; /* UNIX time at which the server made the ticket */
+	int64_t server_issued;	   /* UNIX time at which the server made the ticket */
 	bool client_authenticated; /* to the server, by certificate */
 };
 
@@ -50,7 +50,7 @@ struct sim_run {
 	/* One side of the last connection is given no memory, or no random bytes, at its n-th request. */
 	struct {
 		bool server;
-		bool for_good; /* and at none after it */
+		bool for_good;		     /* and at none after it */
 		uint64_t allocation, random; /* from 1; 0: never */
 	} starve;
 	bool starved; /* it came to that */
@@ -58,7 +58,7 @@ struct sim_run {
 	 * connection are made. */
 	void (*starve_libcrypto)(struct sim_run *run);
 	bool starving;
-	bool was_ready[2]; /* in the last connection: [0] client */
+	bool was_ready[2];   /* in the last connection: [0] client */
 	uint64_t hash;	     /* of all bytes and events */
 	char violation[320]; /* the first invariant that did not hold; empty: all did */
 	struct {
@@ -120,7 +120,7 @@ struct sim_endpoint {
 	/* output */
 	uint8_t *batch;
 	size_t batch_len, batch_at;
-	uint64_t transmitted; /* bytes that the engine has produced */
+	uint64_t transmitted;  /* bytes that the engine has produced */
 	uint64_t close_offset; /* of the end of its close_notify; UINT64_MAX: unknown */
 	bool half_closes;      /* shuts the stream down as soon as its own data has ended */
 

@@ -32,8 +32,8 @@ struct test_env {
 };
 
 void test_env_open(struct test_env *t, enum enn_crypto_backend backend);
-/* For main: the back end named by argv[1] ("libcrypto", the default, or "ipsec-mb"). One that this machine
- * lacks ends the program as a test that was skipped, and says why. */
+/* For main: the back end named by argv[1] ("libcrypto", the default, or "ipsec-mb"). One that
+ * this machine lacks ends the program as a test that was skipped, and says why. */
 enum enn_crypto_backend test_backend(int argc, char **argv);
 /* Fails the test if memory is still allocated. */
 void test_env_close(struct test_env *t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The two AEAD back ends against each other: random sizes, alignments, additional data, trailers and
- * batch shapes. Equal keys and packets must give equal bytes and equal verdicts.
+ * The two AEAD back ends against each other: random sizes, alignments, additional data, trailers
+ * and batch shapes. Equal keys and packets must give equal bytes and equal verdicts.
  */
 #include "crypto/aead.h"
 #include "support.h"

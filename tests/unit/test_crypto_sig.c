@@ -136,7 +136,8 @@ static void check_pair(struct test_env *t, const struct enn_sig_alg *alg, size_t
 			 ENN_E_CRYPTO);
 }
 
-/* Every scheme with every key: those that fit work, in any order on one key; the others are refused. */
+/* Every scheme with every key: those that fit work, in any order on one key; the others are
+ * refused. */
 static void test_every_scheme(void **state)
 {
 	struct test_env *t = *state;

@@ -168,7 +168,7 @@ static void test_system(void **state)
 	(void)remove(path);
 }
 
-/* ---- the cache -------------------------------------------------------------------------------- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 static void test_cache_hit(void **state)
 {
@@ -338,7 +338,7 @@ static void test_cache_key_lives(void **state)
 	enn_peer_chain_free(chain);
 }
 
-/* ---- our own chains ----------------------------------------------------------------------------- */
+/* ---- our own chains -------------------------------------------------------------------------- */
 
 static struct enn_chain *chain_of(const struct cert *a, const struct cert *b)
 {

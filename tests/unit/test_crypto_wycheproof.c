@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Project Wycheproof's vectors (tests/vectors/wycheproof) through our own interfaces, the AEAD ones
- * through both back ends with equal verdicts (the program is run once for each). "acceptable" leaves the verdict to the
- * implementation; whatever is accepted must then be right.
+ * through both back ends with equal verdicts (the program is run once for each). "acceptable"
+ * leaves the verdict to the implementation; whatever is accepted must then be right.
  */
 #include <jansson.h>
 #include <stdlib.h>
@@ -110,7 +110,7 @@ static int close_env(void **state)
 	return 0;
 }
 
-/* ---- AEAD -------------------------------------------------------------------------------------- */
+/* ---- AEAD ------------------------------------------------------------------------------------ */
 
 struct aead_case {
 	struct blob key;
@@ -202,7 +202,7 @@ static void test_aead(void **state)
 	assert_in_range(run_file(*state, "chacha20_poly1305", chacha_ids, run_aead), 250, 1000);
 }
 
-/* ---- key exchange -------------------------------------------------------------------------------- */
+/* ---- key exchange ---------------------------------------------------------------------------- */
 
 /* Private scalars come as integers of any length. */
 static void fit_scalar(struct blob *b, size_t len)
@@ -261,7 +261,7 @@ static void test_ecdh(void **state)
 		run_file(*state, "ecdh_secp384r1_ecpoint", enn_kx_alg(ENN_KX_P384), run_kx), 790);
 }
 
-/* ---- signatures ----------------------------------------------------------------------------------- */
+/* ---- signatures ------------------------------------------------------------------------------ */
 
 static bool run_signature(const struct vector *v)
 {
@@ -298,7 +298,7 @@ static void test_signatures(void **state)
 	}
 }
 
-/* ---- HMAC and HKDF --------------------------------------------------------------------------------- */
+/* ---- HMAC and HKDF --------------------------------------------------------------------------- */
 
 static bool run_hmac(const struct vector *v)
 {

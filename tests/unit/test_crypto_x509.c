@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Path validation: what is accepted, and every reason to refuse, each with its own reason, alert and
- * sentence.
+ * Path validation: what is accepted, and every reason to refuse, each with its own reason, alert
+ * and sentence.
  */
 #include <stdlib.h>
 
@@ -222,7 +222,7 @@ static void test_common_name_is_no_name(void **state)
 	cert_free(c);
 }
 
-/* ---- time ------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 static void test_expired(void **state)
 {
@@ -264,7 +264,7 @@ static void test_not_yet_valid(void **state)
 	cert_free(early);
 }
 
-/* ---- trust ------------------------------------------------------------------------------------- */
+/* ---- trust ----------------------------------------------------------------------------------- */
 
 static void test_self_signed(void **state)
 {
@@ -302,7 +302,7 @@ static void test_unknown_ca(void **state)
 	cert_free(twin);
 }
 
-/* ---- usage --------------------------------------------------------------------------------------- */
+/* ---- usage ----------------------------------------------------------------------------------- */
 
 static void test_wrong_usage(void **state)
 {
@@ -457,7 +457,7 @@ static void test_name_constraints(void **state)
 	cert_free(in);
 }
 
-/* ---- revocation ------------------------------------------------------------------------------------ */
+/* ---- revocation ------------------------------------------------------------------------------ */
 
 static void test_revoked(void **state)
 {
@@ -525,7 +525,7 @@ static void test_crl_problems(void **state)
 	free(broken);
 }
 
-/* ---- strength and signatures ------------------------------------------------------------------------ */
+/* ---- strength and signatures ----------------------------------------------------------------- */
 
 static void test_weak(void **state)
 {
@@ -620,7 +620,7 @@ static void test_signature_algorithms(void **state)
 	cert_free(c);
 }
 
-/* ---- malformed --------------------------------------------------------------------------------------- */
+/* ---- malformed ------------------------------------------------------------------------------- */
 
 static void malformed(const uint8_t *der, size_t len)
 {
