@@ -119,8 +119,7 @@ static enum enn_status connect_to(struct program *p, const char *host, const cha
 int main(int argc, char **argv)
 {
 	static struct program p = {.result = 1};
-	struct enn_context_options options = {
-		.loop = &p.loop, .notify = notify, .notify_ctx = &p};
+	struct enn_context_options options = {.loop = &p.loop, .notify = notify, .notify_ctx = &p};
 	struct enn_error error = {0};
 
 	if (argc != 3 && argc != 4) {

@@ -49,7 +49,7 @@ static void take_events(struct program *p)
 		switch (event.type) {
 		case ENN_EVENT_NONE:
 			return;
-		case ENN_EVENT_RECEIVED: /* lent until the next call of next_event */
+		case ENN_EVENT_RECEIVED:		/* lent until the next call of next_event */
 			if (event.u.received.len > 0) { /* 0: the server's bare end of data */
 				(void)fwrite(event.u.received.data, 1, event.u.received.len,
 					     stdout);
@@ -83,8 +83,8 @@ static bool put_out(struct program *p)
 		p->out_len = batch.len;
 	}
 	while (p->out_done < p->out_len) {
-		ssize_t n = send(p->fd, p->out + p->out_done, p->out_len - p->out_done,
-				 MSG_NOSIGNAL);
+		ssize_t n =
+			send(p->fd, p->out + p->out_done, p->out_len - p->out_done, MSG_NOSIGNAL);
 		if (n < 0) {
 			p->over |= errno != EAGAIN && errno != EINTR;
 			return false;
@@ -144,9 +144,8 @@ static void wait_for_something(struct program *p)
 static int talk(struct program *p)
 {
 	static const char hello[] = "hello\n";
-	struct enn_message message = {.data = (const uint8_t *)hello,
-				      .len = strlen(hello),
-				      .flags = ENN_MESSAGE_FINAL};
+	struct enn_message message = {
+		.data = (const uint8_t *)hello, .len = strlen(hello), .flags = ENN_MESSAGE_FINAL};
 
 	if (enn_engine_start(p->engine, now()) != ENN_OK ||
 	    enn_engine_send(p->engine, now(), &message) != ENN_OK) {
@@ -209,8 +208,7 @@ int main(int argc, char **argv)
 	if (p.fd < 0) {
 		(void)fprintf(stderr, "poll_engine: cannot connect to %s\n", argv[1]);
 	} else if (enn_crypto_new(ENN_CRYPTO_AUTO, &env.crypto) == ENN_OK &&
-		   (argc < 4 ||
-		    enn_security_trust_file(security, argv[3], &error) == ENN_OK) &&
+		   (argc < 4 || enn_security_trust_file(security, argv[3], &error) == ENN_OK) &&
 		   enn_engine_new_client(enn_protocol_by_id(ENN_PROTOCOL_TLS), &env, security,
 					 &options, &p.engine, &error) == ENN_OK) {
 		p.result = talk(&p);

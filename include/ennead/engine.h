@@ -73,7 +73,7 @@ enum enn_family { ENN_FAMILY_NONE = 0, ENN_FAMILY_IPV4 = 4, ENN_FAMILY_IPV6 = 6 
 struct enn_address {
 	uint8_t ip[16]; /* network order; IPv4 uses the first four */
 	uint32_t scope; /* IPv6 scope id, host order */
-	uint16_t port;  /* host order */
+	uint16_t port;	/* host order */
 	uint8_t family; /* enum enn_family */
 };
 
@@ -122,9 +122,9 @@ enum enn_message_flag {
 struct enn_message {
 	const uint8_t *data; /* see LENT OUTPUT */
 	size_t len;
-	void *user;      /* comes back with ENN_EVENT_SENT */
+	void *user;	 /* comes back with ENN_EVENT_SENT */
 	uint64_t stream; /* 0 where the protocol has one stream */
-	uint32_t flags;  /* enum enn_message_flag */
+	uint32_t flags;	 /* enum enn_message_flag */
 };
 
 /* ---- events ------------------------------------------------------------------ */
@@ -207,7 +207,7 @@ enum enn_answer_type { ENN_ANSWER_PEER, ENN_ANSWER_PSK, ENN_ANSWER_SIGNATURE };
 /* The reply to a question event. Everything is copied. */
 struct enn_answer {
 	enum enn_answer_type type;
-	bool accept;         /* PEER: accept or refuse. Others: false means "I have none". */
+	bool accept;	     /* PEER: accept or refuse. Others: false means "I have none". */
 	const uint8_t *data; /* PSK: the key. SIGNATURE: the signature. */
 	size_t len;
 	uint32_t hash; /* PSK: enum enn_psk_hash */
@@ -219,7 +219,7 @@ struct enn_answer {
 struct enn_engine_options {
 	const char *server_name; /* client: who the peer must be, and SNI. NULL: no name is
 				  * checked only if the security parameters say so, else an error */
-	const uint8_t *session;  /* client: from ENN_EVENT_STORE_SESSION, or NULL */
+	const uint8_t *session;	 /* client: from ENN_EVENT_STORE_SESSION, or NULL */
 	size_t session_len;
 	struct enn_path path; /* datagram protocols */
 };
@@ -227,14 +227,14 @@ struct enn_engine_options {
 /* Both take a reference on security, which is immutable from then on. env is borrowed for
  * the engine's life. The engine does nothing until start.
  * Errors: ENN_E_MEMORY, ENN_E_ARGUMENT, ENN_E_UNSUPPORTED; *error (may be NULL) says why. */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_engine_new_client(const struct enn_protocol *protocol, const struct enn_env *env,
-		      struct enn_security *security, const struct enn_engine_options *options,
-		      struct enn_engine **out, struct enn_error *error);
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_engine_new_server(const struct enn_protocol *protocol, const struct enn_env *env,
-		      struct enn_security *security, const struct enn_engine_options *options,
-		      struct enn_engine **out, struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_engine_new_client(
+	const struct enn_protocol *protocol, const struct enn_env *env,
+	struct enn_security *security, const struct enn_engine_options *options,
+	struct enn_engine **out, struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_engine_new_server(
+	const struct enn_protocol *protocol, const struct enn_env *env,
+	struct enn_security *security, const struct enn_engine_options *options,
+	struct enn_engine **out, struct enn_error *error);
 /* Frees and wipes; legal at any time. NULL is legal. Sends nothing: close first. */
 ENN_API void enn_engine_free(struct enn_engine *e);
 
@@ -280,7 +280,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_engine_answer(struct enn_engine *e, e
 /* ---- the survey's post-connection interfaces ------------------------------------ */
 
 /* Renews the sending keys; with `both`, asks the peer to renew its own too. After READY. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_engine_rekey(struct enn_engine *e, enn_time now, bool both);
+ENN_API ENN_MUST_CHECK enum enn_status enn_engine_rekey(struct enn_engine *e, enn_time now,
+							bool both);
 
 /* Moves the connection to another path. ENN_E_UNSUPPORTED where the survey says U. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_engine_migrate(struct enn_engine *e, enn_time now,
@@ -288,7 +289,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_engine_migrate(struct enn_engine *e, 
 
 /* Keying material bound to this connection (RFC 8446 §7.5 in TLS). context NULL is the empty
  * context. After READY, and on a client with early data before it, with early = true. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_engine_export_key(struct enn_engine *e, const char *label,
+ENN_API ENN_MUST_CHECK enum enn_status enn_engine_export_key(struct enn_engine *e,
+							     const char *label,
 							     const uint8_t *context,
 							     size_t context_len, bool early,
 							     uint8_t *out, size_t len);
@@ -317,10 +319,10 @@ struct enn_info {
 	const struct enn_protocol *protocol;
 	bool server;
 	bool ready;
-	const char *version;      /* "TLSv1.3" */
-	const char *cipher;       /* "TLS_AES_128_GCM_SHA256" */
+	const char *version;	  /* "TLSv1.3" */
+	const char *cipher;	  /* "TLS_AES_128_GCM_SHA256" */
 	const char *key_exchange; /* "X25519"; NULL with psk_ke */
-	const char *signature;    /* the peer's: "ecdsa_secp256r1_sha256"; NULL with a PSK */
+	const char *signature;	  /* the peer's: "ecdsa_secp256r1_sha256"; NULL with a PSK */
 	uint16_t version_code;
 	uint16_t cipher_code;
 	uint16_t key_exchange_code;
@@ -328,7 +330,7 @@ struct enn_info {
 	const uint8_t *alpn;
 	size_t alpn_len;
 	const char *server_name; /* server: what the client asked for */
-	bool resumed;            /* by a session */
+	bool resumed;		 /* by a session */
 	bool external_psk;
 	bool hello_retry;
 	bool peer_authenticated; /* by certificate or PSK */
@@ -340,7 +342,7 @@ struct enn_info {
 		size_t len;
 	} peer_chain[ENN_MAX_CERTIFICATES];
 	size_t peer_chain_len;
-	uint64_t keys_sent;     /* key updates so far, by direction */
+	uint64_t keys_sent; /* key updates so far, by direction */
 	uint64_t keys_received;
 };
 ENN_API void enn_engine_info(const struct enn_engine *e, struct enn_info *info);
@@ -358,13 +360,16 @@ ENN_API bool enn_engine_error(const struct enn_engine *e, struct enn_error *erro
  * acceptor, which keeps owning the demultiplexing entry; the caller frees the engine, which
  * removes it), with *created true if it is new; NULL if the packets were consumed: then `reply`
  * may hold a stateless answer. */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_acceptor_new(const struct enn_protocol *protocol, const struct enn_env *env,
-		 struct enn_security *security, struct enn_acceptor **out, struct enn_error *error);
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_acceptor_accept(struct enn_acceptor *a, enn_time now, const struct enn_path *path,
-		    struct enn_packet *packets, size_t count, struct enn_batch *reply,
-		    struct enn_engine **out, bool *created);
+ENN_API ENN_MUST_CHECK enum enn_status enn_acceptor_new(const struct enn_protocol *protocol,
+							const struct enn_env *env,
+							struct enn_security *security,
+							struct enn_acceptor **out,
+							struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_acceptor_accept(struct enn_acceptor *a, enn_time now,
+							   const struct enn_path *path,
+							   struct enn_packet *packets, size_t count,
+							   struct enn_batch *reply,
+							   struct enn_engine **out, bool *created);
 ENN_API void enn_acceptor_free(struct enn_acceptor *a);
 
 /* ---- for those who write an engine ----------------------------------------------- */
@@ -381,13 +386,16 @@ struct enn_engine_ops {
 	enum enn_status (*transmit)(struct enn_engine *e, enn_time now, struct enn_batch *batch);
 	enn_time (*deadline)(const struct enn_engine *e);
 	void (*expire)(struct enn_engine *e, enn_time now);
-	enum enn_status (*send)(struct enn_engine *e, enn_time now, const struct enn_message *message);
+	enum enn_status (*send)(struct enn_engine *e, enn_time now,
+				const struct enn_message *message);
 	void (*next_event)(struct enn_engine *e, enn_time now, struct enn_event *event);
-	enum enn_status (*answer)(struct enn_engine *e, enn_time now, const struct enn_answer *answer);
+	enum enn_status (*answer)(struct enn_engine *e, enn_time now,
+				  const struct enn_answer *answer);
 	enum enn_status (*rekey)(struct enn_engine *e, enn_time now, bool both);
 	enum enn_status (*migrate)(struct enn_engine *e, enn_time now, const struct enn_path *path);
-	enum enn_status (*export_key)(struct enn_engine *e, const char *label, const uint8_t *context,
-				      size_t context_len, bool early, uint8_t *out, size_t len);
+	enum enn_status (*export_key)(struct enn_engine *e, const char *label,
+				      const uint8_t *context, size_t context_len, bool early,
+				      uint8_t *out, size_t len);
 	enum enn_status (*close)(struct enn_engine *e, enn_time now, uint64_t code);
 	void (*info)(const struct enn_engine *e, struct enn_info *info);
 	bool (*error)(const struct enn_engine *e, struct enn_error *error);

@@ -7,11 +7,11 @@
 #define ENNEAD_ENNEAD_H
 
 #include "engine.h"
+#include "ennead/version.h"
 #include "env.h"
 #include "error.h"
 #include "protocol.h"
 #include "security.h"
 #include "taps.h"
-#include "ennead/version.h"
 
 #endif

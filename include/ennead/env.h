@@ -21,10 +21,10 @@ extern "C" {
 
 /* Nanoseconds on a monotonic clock that the caller chooses. */
 typedef uint64_t enn_time;
-#define ENN_TIME_NEVER UINT64_MAX
+#define ENN_TIME_NEVER	UINT64_MAX
 #define ENN_MICROSECOND UINT64_C(1000)
 #define ENN_MILLISECOND UINT64_C(1000000)
-#define ENN_SECOND UINT64_C(1000000000)
+#define ENN_SECOND	UINT64_C(1000000000)
 
 /* The cryptographic context: chosen back ends and prefetched algorithms.
  * Belongs to one thread (an ipsec-mb manager is not shareable); many engines of
@@ -32,7 +32,7 @@ typedef uint64_t enn_time;
 struct enn_crypto;
 
 enum enn_crypto_backend {
-	ENN_CRYPTO_AUTO = 0,      /* ipsec-mb when library and CPU allow, else libcrypto */
+	ENN_CRYPTO_AUTO = 0,	  /* ipsec-mb when library and CPU allow, else libcrypto */
 	ENN_CRYPTO_LIBCRYPTO = 1, /* libcrypto only */
 	ENN_CRYPTO_IPSEC_MB = 2,  /* ipsec-mb required: ENN_E_UNSUPPORTED without it */
 };
@@ -49,7 +49,7 @@ enum enn_log_level { ENN_LOG_ERROR, ENN_LOG_WARNING, ENN_LOG_INFO, ENN_LOG_DEBUG
 struct enn_limits {
 	size_t max_handshake_message; /* bytes of one handshake message; 0 means 131072 */
 	size_t max_certificates;      /* certificates in a chain; 0 means 16 */
-	size_t max_pending_messages;  /* reserved for message services; 0 means the engine's default */
+	size_t max_pending_messages; /* reserved for message services; 0 means the engine's default */
 };
 
 /* Plain data, borrowed by every engine made from it: it and what it points at

@@ -16,7 +16,7 @@ extern "C" {
 /* What the protocol runs on. */
 enum enn_substrate {
 	ENN_SUBSTRATE_BYTE_STREAM, /* TCP */
-	ENN_SUBSTRATE_DATAGRAM,    /* UDP */
+	ENN_SUBSTRATE_DATAGRAM,	   /* UDP */
 	ENN_SUBSTRATE_IP_PACKET,   /* ESP */
 	ENN_SUBSTRATE_INSIDE_TCP,  /* tcpcrypt */
 };
@@ -38,17 +38,17 @@ enum enn_feature {
 	ENN_FEATURE_RESPONDER_AUTHENTICATION,
 	ENN_FEATURE_PRE_SHARED_KEY,
 	/* optional features, in the order of the survey's table */
-	ENN_FEATURE_ALGORITHM_NEGOTIATION,      /* AN */
-	ENN_FEATURE_AUTHENTICATION_DELEGATION,  /* AD */
-	ENN_FEATURE_MUTUAL_AUTHENTICATION,      /* MA */
-	ENN_FEATURE_DOS_MITIGATION,             /* DM */
-	ENN_FEATURE_CONNECTION_MOBILITY,        /* CM */
-	ENN_FEATURE_SOURCE_VALIDATION,          /* SV */
-	ENN_FEATURE_APPLICATION_NEGOTIATION,    /* AFN */
-	ENN_FEATURE_CONFIGURATION_EXTENSIONS,   /* CX */
-	ENN_FEATURE_SESSION_CACHE,              /* SC */
-	ENN_FEATURE_LENGTH_HIDING_PADDING,      /* LHP */
-	ENN_FEATURE_EARLY_DATA,                 /* ED */
+	ENN_FEATURE_ALGORITHM_NEGOTIATION,     /* AN */
+	ENN_FEATURE_AUTHENTICATION_DELEGATION, /* AD */
+	ENN_FEATURE_MUTUAL_AUTHENTICATION,     /* MA */
+	ENN_FEATURE_DOS_MITIGATION,	       /* DM */
+	ENN_FEATURE_CONNECTION_MOBILITY,       /* CM */
+	ENN_FEATURE_SOURCE_VALIDATION,	       /* SV */
+	ENN_FEATURE_APPLICATION_NEGOTIATION,   /* AFN */
+	ENN_FEATURE_CONFIGURATION_EXTENSIONS,  /* CX */
+	ENN_FEATURE_SESSION_CACHE,	       /* SC */
+	ENN_FEATURE_LENGTH_HIDING_PADDING,     /* LHP */
+	ENN_FEATURE_EARLY_DATA,		       /* ED */
 	ENN_FEATURE_COUNT
 };
 #define ENN_FEATURE_OPTIONAL_FIRST ENN_FEATURE_ALGORITHM_NEGOTIATION
@@ -104,17 +104,17 @@ struct enn_protocol {
 	uint32_t built;
 	uint32_t interfaces; /* enum enn_interface, implemented */
 	/* Constructors; NULL where this build has no engine for the protocol. */
-	enum enn_status (*new_client)(const struct enn_protocol *protocol, const struct enn_env *env,
-				      struct enn_security *security,
+	enum enn_status (*new_client)(const struct enn_protocol *protocol,
+				      const struct enn_env *env, struct enn_security *security,
 				      const struct enn_engine_options *options,
 				      struct enn_engine **out, struct enn_error *error);
-	enum enn_status (*new_server)(const struct enn_protocol *protocol, const struct enn_env *env,
-				      struct enn_security *security,
+	enum enn_status (*new_server)(const struct enn_protocol *protocol,
+				      const struct enn_env *env, struct enn_security *security,
 				      const struct enn_engine_options *options,
 				      struct enn_engine **out, struct enn_error *error);
-	enum enn_status (*new_acceptor)(const struct enn_protocol *protocol, const struct enn_env *env,
-					struct enn_security *security, struct enn_acceptor **out,
-					struct enn_error *error);
+	enum enn_status (*new_acceptor)(const struct enn_protocol *protocol,
+					const struct enn_env *env, struct enn_security *security,
+					struct enn_acceptor **out, struct enn_error *error);
 };
 
 /* The nine rows in the survey's order; index 0 … ENN_PROTOCOL_COUNT - 1. NULL past the end. */

@@ -99,9 +99,10 @@ enum enn_psk_hash { ENN_PSK_SHA256 = 1, ENN_PSK_SHA384 = 2 };
 /* A certificate chain (leaf first) with its private key, both PEM; encrypted keys are refused.
  * The key must fit the leaf. Errors: ENN_E_PARSE, ENN_E_CRYPTO (key and certificate differ),
  * ENN_E_MEMORY, ENN_E_NOT_FOUND. */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_credential_x509_pem(const char *chain, size_t chain_len, const char *key, size_t key_len,
-			struct enn_credential **out, struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_pem(const char *chain, size_t chain_len,
+							       const char *key, size_t key_len,
+							       struct enn_credential **out,
+							       struct enn_error *error);
 ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_file(const char *chain_path,
 								const char *key_path,
 								struct enn_credential **out,
@@ -121,8 +122,8 @@ ENN_API void enn_credential_free(struct enn_credential *credential); /* drops on
 
 /* Takes a reference. Several x509 credentials: the first whose key fits the peer's signature
  * algorithms, and on a server whose names fit the SNI, is used. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_credential(struct enn_security *security,
-								   struct enn_credential *credential);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_credential(
+	struct enn_security *security, struct enn_credential *credential);
 /* Ask for PSKs of unknown identities with ENN_EVENT_WANT_PSK (server). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_ask_psk(struct enn_security *security, bool on);
 
@@ -133,8 +134,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_security_ask_psk(struct enn_security 
  * a store gets one of maxCachedSessions entries of its own. Takes a reference. */
 ENN_API struct enn_session_store *enn_session_store_new(size_t max_entries);
 ENN_API void enn_session_store_free(struct enn_session_store *store);
-ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_session_store(struct enn_security *security,
-								      struct enn_session_store *store);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_session_store(
+	struct enn_security *security, struct enn_session_store *store);
 /* Remembers and takes sessions by a key of the caller's (peer name and port, say). take removes the
  * entry: tickets are for one use (RFC 8446 §C.4). Times are UNIX nanoseconds. All calls on a
  * store may come from several threads.

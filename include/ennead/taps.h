@@ -93,15 +93,15 @@ struct enn_context_options {
 	void *trace_ctx;
 
 	struct enn_limits limits; /* of each engine */
-	size_t max_connections;   /* live at a time, both directions; 65536 */
-	size_t max_candidates;    /* addresses tried for one connection; 16 */
-	size_t receive_window;    /* bytes of one connection waiting or on loan; 262144 */
-	size_t send_window;       /* copied bytes of one connection waiting; 1048576 */
-	size_t max_sends;         /* messages of one connection waiting; 1024 */
+	size_t max_connections;	  /* live at a time, both directions; 65536 */
+	size_t max_candidates;	  /* addresses tried for one connection; 16 */
+	size_t receive_window;	  /* bytes of one connection waiting or on loan; 262144 */
+	size_t send_window;	  /* copied bytes of one connection waiting; 1048576 */
+	size_t max_sends;	  /* messages of one connection waiting; 1024 */
 
-	enn_time attempt_delay;    /* RFC 8305 §5, between attempts; 250 ms, kept in [10 ms, 2 s] */
+	enn_time attempt_delay; /* RFC 8305 §5, between attempts; 250 ms, kept in [10 ms, 2 s] */
 	enn_time resolution_delay; /* RFC 8305 §3, waiting for IPv6 after IPv4; 50 ms */
-	enn_time close_timeout;    /* waiting for the peer's end after ours; 10 s */
+	enn_time close_timeout;	   /* waiting for the peer's end after ours; 10 s */
 };
 
 /* options may be NULL. Errors: ENN_E_MEMORY, ENN_E_UNSUPPORTED (crypto back end), ENN_E_SYSTEM (loop,
@@ -138,10 +138,10 @@ struct enn_context_usage {
 	size_t listeners;
 	size_t sockets; /* open TCP sockets, listening ones included */
 	size_t loans;
-	size_t read_buffers;      /* in use or on loan */
+	size_t read_buffers;	  /* in use or on loan */
 	size_t read_buffer_bytes; /* the same in bytes, idle pooled ones included */
 	size_t queued_send_bytes; /* copies that are waiting */
-	size_t events;            /* in the queue */
+	size_t events;		  /* in the queue */
 };
 ENN_API void enn_context_usage(const struct enn_context *context, struct enn_context_usage *usage);
 
@@ -211,8 +211,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_remote(struct enn_p
 								    const char *host,
 								    const char *service);
 /* A remote endpoint that needs no resolution. */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_preconnection_add_remote_address(struct enn_preconnection *pre, const struct enn_address *address);
+ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_remote_address(
+	struct enn_preconnection *pre, const struct enn_address *address);
 /* A local endpoint: listeners need a service ("0" is any free port); host NULL is every address of both
  * families. For initiate: the address or port to leave from. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_local(struct enn_preconnection *pre,
@@ -220,12 +220,12 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_local(struct enn_pr
 								   const char *service);
 /* The name the peer must prove when it differs from the remote's host. "" is none: then the security
  * parameters must not ask for one (checkName or verifyPeer off, or a PSK). */
-ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_server_name(struct enn_preconnection *pre,
-									 const char *name);
+ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_server_name(
+	struct enn_preconnection *pre, const char *name);
 /* Makes a copy: later changes of `security` have no effect; its credentials, trust and session
  * store are shared by reference. Without a call: enn_security_new(). */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_preconnection_set_security(struct enn_preconnection *pre, const struct enn_security *security);
+ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_security(
+	struct enn_preconnection *pre, const struct enn_security *security);
 /* A session for the first connection made from it, from enn_connection_take_session: tried before
  * the store. Copied; wiped when it was used. ENN_E_ARGUMENT: empty, or over 65535 bytes. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_session(struct enn_preconnection *pre,
@@ -234,8 +234,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_session(struct enn_
 /* Adds to the protocols that may be used, best first. Without a call: all that this build has and the
  * properties leave over, in the registry's order. There is never a fall-back
  * from one security protocol to another: the first that is left is used. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_allow_protocol(struct enn_preconnection *pre,
-									enum enn_protocol_id id);
+ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_allow_protocol(
+	struct enn_preconnection *pre, enum enn_protocol_id id);
 /* The pointer that comes with each event of connections and listeners made from it. */
 ENN_API void enn_preconnection_set_user(struct enn_preconnection *pre, void *user);
 
@@ -272,10 +272,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_initiate(struct enn_pre
 /* The same with a first message, which is copied. With ENN_MESSAGE_EARLY (or safelyReplayable) it goes
  * out as early data if there is a session that allows it. */
 struct enn_message_context;
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_preconnection_initiate_with_send(struct enn_preconnection *pre, const void *data, size_t len,
-				     const struct enn_message_context *message,
-				     struct enn_connection *out, struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_initiate_with_send(
+	struct enn_preconnection *pre, const void *data, size_t len,
+	const struct enn_message_context *message, struct enn_connection *out,
+	struct enn_error *error);
 /* Passive open on every local endpoint. ENN_E_SYSTEM: an address could not be bound (sys_errno). Host names are
  * resolved in the call: give addresses. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_listen(struct enn_preconnection *pre,
@@ -286,8 +286,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_listen(struct enn_preco
 
 /* RFC 9622's MessageContext. NULL instead of one, and zero fields, mean the properties' defaults. */
 struct enn_message_context {
-	void *token;       /* comes back in the event */
-	uint32_t flags;    /* ENN_MESSAGE_FINAL, ENN_MESSAGE_EARLY */
+	void *token;	   /* comes back in the event */
+	uint32_t flags;	   /* ENN_MESSAGE_FINAL, ENN_MESSAGE_EARLY */
 	enn_time lifetime; /* msgLifetime: not begun after this long: Expired. 0: the property's */
 	uint64_t stream;   /* 0 where the protocol has one stream */
 };
@@ -295,13 +295,13 @@ struct enn_message_context {
 /* Queues a message; legal from initiate on. data may be NULL with len 0 (a bare FINAL).
  * ENN_E_AGAIN: the send window or queue is full; try after the next Sent. ENN_E_CLOSED: after FINAL,
  * close, or the end. ENN_E_MEMORY, ENN_E_ARGUMENT, ENN_E_STALE. No event follows a refusal. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_connection_send(struct enn_connection connection,
-							   const void *data, size_t len,
-							   const struct enn_message_context *message);
+ENN_API ENN_MUST_CHECK enum enn_status enn_connection_send(
+	struct enn_connection connection, const void *data, size_t len,
+	const struct enn_message_context *message);
 /* The same without a copy: data must stay valid and unchanged, see rule 3. */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_connection_send_borrowed(struct enn_connection connection, const void *data, size_t len,
-			     const struct enn_message_context *message);
+ENN_API ENN_MUST_CHECK enum enn_status enn_connection_send_borrowed(
+	struct enn_connection connection, const void *data, size_t len,
+	const struct enn_message_context *message);
 
 /* Asks for one receive event: at least min_incomplete bytes (0 and 1 mean any; less only at the end of the
  * data) and at most max (0: no limit). More than one may be open. min_incomplete
@@ -359,15 +359,15 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_set_user(struct enn_connec
 
 struct enn_connection_info {
 	enum enn_connection_state state;
-	struct enn_path path;  /* addresses of the socket in use, once there is one */
+	struct enn_path path;	  /* addresses of the socket in use, once there is one */
 	struct enn_info security; /* pointers live until enn_connection_free */
-	const char *server_name; /* client: the name the peer must prove; NULL if none */
-	uint64_t bytes_sent;     /* application data sealed */
-	uint64_t bytes_received; /* application data delivered to the queue */
-	enn_time started;        /* on enn_context_now's clock */
+	const char *server_name;  /* client: the name the peer must prove; NULL if none */
+	uint64_t bytes_sent;	  /* application data sealed */
+	uint64_t bytes_received;  /* application data delivered to the queue */
+	enn_time started;	  /* on enn_context_now's clock */
 	enn_time transport_ready; /* the TCP connection stood; 0 before */
-	enn_time ready;           /* the security handshake was complete; 0 before */
-	size_t attempts;          /* candidates that were started */
+	enn_time ready;		  /* the security handshake was complete; 0 before */
+	size_t attempts;	  /* candidates that were started */
 	bool failed;
 	struct enn_error error; /* if failed */
 };
@@ -397,8 +397,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_listener_stop(struct enn_listener lis
 ENN_API void enn_listener_free(struct enn_listener listener);
 /* RFC 9622 §7.2: how many more connections to deliver. At 0 the listener accepts no more until
  * the limit is raised. UINT64_MAX, the beginning: no limit. */
-ENN_API ENN_MUST_CHECK enum enn_status
-enn_listener_set_new_connection_limit(struct enn_listener listener, uint64_t limit);
+ENN_API ENN_MUST_CHECK enum enn_status enn_listener_set_new_connection_limit(
+	struct enn_listener listener, uint64_t limit);
 /* The addresses it is bound to; ENN_E_NOT_FOUND past the last. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_listener_local_address(struct enn_listener listener,
 								  size_t index,
@@ -407,9 +407,9 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_listener_local_address(struct enn_lis
 /* ---- explanations ------------------------------------------------------------------------- */
 
 enum enn_candidate_fate {
-	ENN_CANDIDATE_PRUNED,     /* by a property, the security parameters or this build */
+	ENN_CANDIDATE_PRUNED,	  /* by a property, the security parameters or this build */
 	ENN_CANDIDATE_UNRESOLVED, /* the host has no address */
-	ENN_CANDIDATE_WAITING,    /* not started yet */
+	ENN_CANDIDATE_WAITING,	  /* not started yet */
 	ENN_CANDIDATE_CONNECTING,
 	ENN_CANDIDATE_HANDSHAKE,
 	ENN_CANDIDATE_WON,
@@ -421,8 +421,9 @@ enum enn_candidate_fate {
 struct enn_candidate_report {
 	enum enn_candidate_fate fate;
 	const struct enn_protocol *protocol;
-	struct enn_address remote; /* family ENN_FAMILY_NONE where the protocol was pruned as such */
-	enn_time started;          /* 0 if it never was */
+	struct enn_address
+		remote;	  /* family ENN_FAMILY_NONE where the protocol was pruned as such */
+	enn_time started; /* 0 if it never was */
 	enn_time ended;
 	struct enn_error error; /* why: text for PRUNED, LOST and UNTRIED too */
 };
@@ -456,13 +457,13 @@ enum enn_taps_event_type {
 	 * byte stream all data up to the peer's end is one message. ENN_MESSAGE_FINAL: the authenticated
 	 * end of the peer's data (len may be 0). ENN_MESSAGE_WAS_EARLY: may be a replay. */
 	ENN_TAPS_RECEIVED,
-	ENN_TAPS_RECEIVE_ERROR, /* token, u.error */
-	ENN_TAPS_SENT,          /* token */
-	ENN_TAPS_EXPIRED,       /* token: the lifetime passed before it began */
-	ENN_TAPS_SEND_ERROR,    /* token, u.error */
-	ENN_TAPS_SOFT_ERROR,    /* u.error; with softErrorNotify preferred or required */
-	ENN_TAPS_PATH_CHANGE,   /* u.path */
-	ENN_TAPS_CLOSED,        /* last event: both directions ended in an orderly way */
+	ENN_TAPS_RECEIVE_ERROR,	   /* token, u.error */
+	ENN_TAPS_SENT,		   /* token */
+	ENN_TAPS_EXPIRED,	   /* token: the lifetime passed before it began */
+	ENN_TAPS_SEND_ERROR,	   /* token, u.error */
+	ENN_TAPS_SOFT_ERROR,	   /* u.error; with softErrorNotify preferred or required */
+	ENN_TAPS_PATH_CHANGE,	   /* u.path */
+	ENN_TAPS_CLOSED,	   /* last event: both directions ended in an orderly way */
 	ENN_TAPS_CONNECTION_ERROR, /* last event: u.error */
 	/* The security parameters delegate the peer's validation: enn_connection_trust_answer. Before
 	 * CONNECTION_RECEIVED a question names the coming connection. */
@@ -480,9 +481,9 @@ ENN_API const char *enn_taps_event_name(enum enn_taps_event_type type);
 struct enn_taps_event {
 	enum enn_taps_event_type type;
 	struct enn_connection connection; /* id 0 where the event is the listener's */
-	struct enn_listener listener;     /* CONNECTION_RECEIVED and STOPPED; id 0 otherwise */
-	void *user;  /* of the preconnection, or enn_connection_set_user */
-	void *token; /* of the send or receive that this event completes */
+	struct enn_listener listener;	  /* CONNECTION_RECEIVED and STOPPED; id 0 otherwise */
+	void *user;			  /* of the preconnection, or enn_connection_set_user */
+	void *token;			  /* of the send or receive that this event completes */
 	union {
 		struct {
 			const uint8_t *data; /* never NULL */

@@ -32,10 +32,9 @@ enum enn_status enn_buffer_reserve(struct enn_buffer *b, const struct enn_env *e
 	if (n > SIZE_MAX / 4 || len > SIZE_MAX / 4) {
 		return ENN_E_MEMORY;
 	}
-	size_t cap = len + n;
-	if (cap < 2 * len) {
-		cap = 2 * len;
-	}
+	/* Twice what is needed, so that by the time the tail is at the end again a backlog of the same
+	 * length can be moved. An empty queue gets just what it asks for. */
+	size_t cap = len == 0 ? n : 2 * (len + n);
 	if (cap < BUFFER_MIN) {
 		cap = BUFFER_MIN;
 	}

@@ -87,6 +87,9 @@ bool enn_psk_choose_mode(const struct enn_handshake *hs, const struct enn_client
 {
 	const struct enn_code_list *modes = enn_security_list(hs->security, ENN_SECURITY_PSK_MODES);
 
+	if (ch->psk_modes.len == 0) {
+		return false;
+	}
 	for (size_t i = 0; i < modes->count; i++) {
 		uint8_t code = (uint8_t)modes->code[i];
 		if (memchr(ch->psk_modes.data, code, ch->psk_modes.len) != NULL) {

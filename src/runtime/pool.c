@@ -28,11 +28,8 @@ void enn_free_raw(const struct enn_env *env, void *ptr, size_t size)
 void enn_pool_init(struct enn_pool *pool, const struct enn_env *env, size_t size, size_t idle_max,
 		   enn_block_account account, void *ctx)
 {
-	*pool = (struct enn_pool){.env = env,
-				  .size = size,
-				  .idle_max = idle_max,
-				  .account = account,
-				  .ctx = ctx};
+	*pool = (struct enn_pool){
+		.env = env, .size = size, .idle_max = idle_max, .account = account, .ctx = ctx};
 }
 
 /* Application data has been in it: wiped before the memory leaves the pool. */

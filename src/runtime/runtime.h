@@ -40,11 +40,11 @@ struct enn_runtime {
 	struct enn_pool read_pool;
 	struct enn_pool write_pool;
 	struct enn_stream *streams; /* all that are not closed */
-	size_t handles;	    /* libuv handles that are not closed */
-	size_t lookups;	    /* name look-ups that libuv still works on */
+	size_t handles;		    /* libuv handles that are not closed */
+	size_t lookups;		    /* name look-ups that libuv still works on */
 	size_t sockets;
 	uint8_t waste[4096]; /* where released streams read to */
-	uint64_t activity;  /* counts callbacks: see enn_runtime_settle */
+	uint64_t activity;   /* counts callbacks: see enn_runtime_settle */
 };
 
 /* A read buffer takes four full TLS records; a write buffer sixteen, so that the AEAD works on many
@@ -79,7 +79,7 @@ enn_time enn_runtime_deadline(const struct enn_runtime *rt);
 
 /* For the objects that own libuv handles: count them in and out. */
 void enn_runtime_opened(struct enn_runtime *rt);
-void enn_runtime_closed(struct enn_runtime *rt); /* may free rt */
+void enn_runtime_closed(struct enn_runtime *rt);      /* may free rt */
 void enn_runtime_lookup_done(struct enn_runtime *rt); /* the same for a look-up */
 
 #endif

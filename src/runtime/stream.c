@@ -279,7 +279,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct enn_stream *s = poll->data;
 
 	s->rt->activity++;
-	if (status < 0) { /* an error: the calls below find out which, and libuv has stopped polling */
+	if (status <
+	    0) { /* an error: the calls below find out which, and libuv has stopped polling */
 		events = UV_READABLE | UV_WRITABLE;
 		s->watched = 0;
 	}

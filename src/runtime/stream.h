@@ -20,8 +20,8 @@ struct enn_stream_ops {
 	/* Where to read to: at least one byte, or NULL when there is no memory. */
 	uint8_t *(*room)(void *owner, size_t *cap);
 	void (*readable)(void *owner, uint8_t *data, size_t len); /* len 0: room was not needed */
-	void (*ended)(void *owner, int error);	 /* 0: FIN. Reading has stopped */
-	void (*drained)(void *owner, int error); /* the pending write is over */
+	void (*ended)(void *owner, int error);			  /* 0: FIN. Reading has stopped */
+	void (*drained)(void *owner, int error);		  /* the pending write is over */
 };
 
 /* Socket options; zeroed is none. */

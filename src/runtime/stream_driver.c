@@ -79,10 +79,10 @@ static struct enn_block *block_of(struct enn_stream_driver *d, struct enn_messag
 		d->copies = NULL;
 	}
 	if (d->copies == NULL) {
-		d->copies = received->len > d->rt->read_pool.size
-				    ? enn_block_new_sized(&d->rt->read_pool, d->account,
-							  received->len)
-				    : enn_block_new(&d->rt->read_pool, d->account);
+		d->copies =
+			received->len > d->rt->read_pool.size
+				? enn_block_new_sized(&d->rt->read_pool, d->account, received->len)
+				: enn_block_new(&d->rt->read_pool, d->account);
 		if (d->copies == NULL) {
 			return NULL;
 		}
@@ -187,7 +187,8 @@ static void arm(struct enn_stream_driver *d, enn_time now)
 	enn_time deadline = d->failed ? ENN_TIME_NEVER : enn_engine_deadline(d->engine);
 
 	if (deadline <= now) {
-		deadline = now + ENN_MILLISECOND; /* a turn of the loop lies between two expirations */
+		deadline =
+			now + ENN_MILLISECOND; /* a turn of the loop lies between two expirations */
 	}
 	if (d->again) {
 		deadline = now; /* on the next turn */
@@ -395,8 +396,7 @@ enum enn_status enn_driver_accept(struct enn_tcp_listener *listener,
 	if (d == NULL) {
 		return ENN_E_MEMORY;
 	}
-	enum enn_status status =
-		enn_stream_accept(listener, &stream_ops, d, &d->stream, error);
+	enum enn_status status = enn_stream_accept(listener, &stream_ops, d, &d->stream, error);
 	if (status != ENN_OK) {
 		enn_free(&rt->env, d, sizeof(*d));
 		return status;

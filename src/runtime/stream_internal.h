@@ -22,8 +22,8 @@ struct enn_stream {
 	bool connecting;
 	bool reading; /* is wanted */
 	bool released;
-	bool shut; /* FIN is wanted */
-	bool fin;  /* and is sent */
+	bool shut;  /* FIN is wanted */
+	bool fin;   /* and is sent */
 	bool ended; /* nothing more to read */
 	bool closing;
 };

@@ -73,8 +73,8 @@ enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stre
 	struct sockaddr_storage sa;
 	socklen_t len = enn_address_to_sockaddr(remote, &sa);
 	struct enn_stream *s = NULL;
-	int fd = len == 0 ? -1
-			  : socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd =
+		len == 0 ? -1 : socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0) {
 		*error = len == 0 ? UV_EAFNOSUPPORT : uv_translate_sys_error(errno);

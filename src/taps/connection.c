@@ -223,7 +223,8 @@ static bool work_failed(struct enn_conn *c)
 	}
 	if (!c->sends_failed) {
 		c->sends_failed = true;
-		enn_driver_stop(a->driver, ENN_RELEASE_LINGER); /* a closing alert may be on its way */
+		enn_driver_stop(a->driver,
+				ENN_RELEASE_LINGER); /* a closing alert may be on its way */
 		enn_conn_fail_sends(c, ENN_OK, ENN_REASON_NONE);
 	}
 	if (c->pieces != NULL && !c->close_called) {

@@ -141,7 +141,8 @@ static enum enn_status build(struct enn_context *ctx, const struct enn_context_o
 
 	if (status != ENN_OK) {
 		return enn_error_set(error, status, ENN_REASON_INVALID_CONFIGURATION,
-				     "crypto_backend", "the cryptographic back end is not available");
+				     "crypto_backend",
+				     "the cryptographic back end is not available");
 	}
 	if (options->keylog_path != NULL) {
 		ENN_TRY(open_keylog(ctx, options->keylog_path, error));
@@ -319,7 +320,8 @@ size_t enn_poll(struct enn_context *ctx, struct enn_taps_event *events, size_t n
 	size_t taken;
 
 	if (ctx->rt->own && enn_context_now(ctx) - ctx->last_turn > BUSY_TURN) {
-		(void)turn(ctx, 0); /* an application that is always busy must not starve the network */
+		(void)turn(ctx,
+			   0); /* an application that is always busy must not starve the network */
 	}
 	taken = take(ctx, events, n);
 	if (taken > 0 || n == 0) {

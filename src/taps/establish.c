@@ -221,10 +221,9 @@ enum enn_status enn_preconnection_initiate(struct enn_preconnection *pre,
 		}
 	}
 	if (status != ENN_OK) {
-		return enn_error_set(error, status, ENN_REASON_ESTABLISHMENT_FAILED,
-				     "preconnection",
-				     status == ENN_E_LIMIT ? "max_connections are open"
-							   : "out of memory");
+		return enn_error_set(
+			error, status, ENN_REASON_ESTABLISHMENT_FAILED, "preconnection",
+			status == ENN_E_LIMIT ? "max_connections are open" : "out of memory");
 	}
 	enn_conn_wake(c);
 	*out = (struct enn_connection){pre->ctx, c->id};

@@ -97,8 +97,8 @@ size_t enn_connection_explain(struct enn_connection connection, struct enn_candi
 		if (rows < n) {
 			memset(&out[rows], 0, sizeof(out[rows]));
 			out[rows].protocol = choice[i].protocol;
-			out[rows].fate = choice[i].pruned ? ENN_CANDIDATE_PRUNED
-							  : ENN_CANDIDATE_UNTRIED;
+			out[rows].fate =
+				choice[i].pruned ? ENN_CANDIDATE_PRUNED : ENN_CANDIDATE_UNTRIED;
 			(void)enn_error_set(&out[rows].error,
 					    choice[i].pruned ? ENN_E_NOT_FOUND : ENN_OK,
 					    choice[i].reason, "selection", "%s", choice[i].why);

@@ -59,10 +59,10 @@ struct enn_attempt {
 	enn_time ended;
 	enn_time connected;
 	struct enn_error *error; /* of FAILED */
-	bool failed; /* work is to be done about it */
-	bool closed; /* the engine said CLOSED */
-	bool early;  /* its engine may send early data */
-	bool answered; /* its engine goes on */
+	bool failed;		 /* work is to be done about it */
+	bool closed;		 /* the engine said CLOSED */
+	bool early;		 /* its engine may send early data */
+	bool answered;		 /* its engine goes on */
 	enum enn_question question;
 	uint16_t scheme;
 	uint64_t request;
@@ -90,7 +90,7 @@ struct enn_receive {
 	struct enn_receive *next;
 	void *token;
 	size_t min;
-	size_t max; /* 0: none */
+	size_t max;		    /* 0: none */
 	struct enn_block *gathered; /* min > 1 and not in one piece */
 	uint32_t flags;		    /* of what was gathered */
 };
@@ -142,7 +142,7 @@ struct enn_conn {
 	enn_time started;
 	enn_time transport_ready;
 	enn_time ready;
-	enn_time progress;     /* when output last moved */
+	enn_time progress;   /* when output last moved */
 	enn_time close_time; /* when close was called */
 	uint64_t bytes_sent;
 	uint64_t bytes_received;
@@ -164,8 +164,8 @@ struct enn_conn {
 
 	uint32_t resolved; /* remote endpoints that have an address: a bit each */
 	bool server;
-	bool announced; /* server: CONNECTION_RECEIVED is in the queue, or was taken */
-	bool taken;	/* server: the application has the handle */
+	bool announced;	      /* server: CONNECTION_RECEIVED is in the queue, or was taken */
+	bool taken;	      /* server: the application has the handle */
 	bool final_queued;    /* no further sends */
 	bool final_arrived;   /* no further pieces */
 	bool final_delivered; /* no further receives */

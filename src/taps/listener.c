@@ -332,11 +332,11 @@ static enum enn_status listen_everywhere(struct enn_listen *l, uint16_t port,
 		if (port != 0 || uv_error != UV_EADDRINUSE) {
 			return bind_failed(&v4, uv_error, error);
 		}
-		enn_tcp_listener_close(l->socket[--l->sockets]); /* the port is taken there: another */
+		enn_tcp_listener_close(
+			l->socket[--l->sockets]); /* the port is taken there: another */
 		v4.port = 0;
 	}
-	return add_socket(l, &v4, &uv_error) == ENN_OK ? ENN_OK
-						       : bind_failed(&v4, uv_error, error);
+	return add_socket(l, &v4, &uv_error) == ENN_OK ? ENN_OK : bind_failed(&v4, uv_error, error);
 }
 
 static enum enn_status listen_on_host(struct enn_listen *l, const struct enn_local *local,
@@ -442,8 +442,8 @@ enum enn_status enn_preconnection_listen(struct enn_preconnection *pre, struct e
 	ENN_TRY(enn_preconnection_select(pre, true, &protocol, error));
 	struct enn_listen *l = new_listener(pre, protocol);
 	if (l == NULL) {
-		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY,
-				     "preconnection", "out of memory");
+		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "preconnection",
+				     "out of memory");
 	}
 	enum enn_status status = try_engine(l, error);
 	if (status == ENN_OK) {

@@ -208,8 +208,8 @@ enum enn_status enn_preconnection_complete(struct enn_preconnection *pre, struct
 		config->security = enn_security_new();
 	}
 	if (config == NULL || config->security == NULL) {
-		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY,
-				     "preconnection", "out of memory");
+		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "preconnection",
+				     "out of memory");
 	}
 	return ENN_OK;
 }

@@ -31,9 +31,8 @@ static const struct name preferences[] = {{"require", ENN_REQUIRE},
 					  {"avoid", ENN_AVOID},
 					  {"prohibit", ENN_PROHIBIT},
 					  {NULL, 0}};
-static const struct name bools[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0},
-				    {"on", 1},	 {"off", 0},   {"1", 1},   {"0", 0},
-				    {NULL, 0}};
+static const struct name bools[] = {{"true", 1}, {"false", 0}, {"yes", 1}, {"no", 0}, {"on", 1},
+				    {"off", 0},	 {"1", 1},     {"0", 0},   {NULL, 0}};
 static const struct name directions[] = {{"bidirectional", ENN_BIDIRECTIONAL},
 					 {"unidirectional-send", ENN_UNIDIRECTIONAL_SEND},
 					 {"unidirectional-receive", ENN_UNIDIRECTIONAL_RECEIVE},

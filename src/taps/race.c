@@ -55,8 +55,8 @@ void enn_race_add(struct enn_race *race, enn_time now, size_t group, enum enn_fa
 			race->dropped++;
 			continue;
 		}
-		race->candidate[race->count] = (struct enn_race_candidate){
-			.address = addresses[i], .group = (uint8_t)group};
+		race->candidate[race->count] = (struct enn_race_candidate){.address = addresses[i],
+									   .group = (uint8_t)group};
 		race->count++;
 		race->waiting++;
 		if (race->first_usable == ENN_TIME_NEVER) {
@@ -83,8 +83,8 @@ static bool find_waiting(const struct enn_race *race, size_t group, enum enn_fam
 static bool pick(const struct enn_race *race, size_t *index)
 {
 	for (size_t g = 0; g < ENN_RACE_GROUPS; g++) {
-		enum enn_family first = race->group[g].last == ENN_FAMILY_IPV6 ? ENN_FAMILY_IPV4
-									       : ENN_FAMILY_IPV6;
+		enum enn_family first =
+			race->group[g].last == ENN_FAMILY_IPV6 ? ENN_FAMILY_IPV4 : ENN_FAMILY_IPV6;
 		enum enn_family second =
 			first == ENN_FAMILY_IPV6 ? ENN_FAMILY_IPV4 : ENN_FAMILY_IPV6;
 		if (find_waiting(race, g, first, index) || find_waiting(race, g, second, index)) {

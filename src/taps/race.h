@@ -28,8 +28,8 @@ struct enn_race_candidate {
 };
 
 struct enn_race_group {
-	uint8_t open;	    /* look-ups that are not answered, by family: bits of race_bit */
-	uint8_t last;	    /* the family tried last, ENN_FAMILY_NONE before the first */
+	uint8_t open; /* look-ups that are not answered, by family: bits of race_bit */
+	uint8_t last; /* the family tried last, ENN_FAMILY_NONE before the first */
 };
 
 struct enn_race {

@@ -254,8 +254,7 @@ enum enn_status enn_connection_receive(struct enn_connection connection, size_t 
 	if (c == NULL) {
 		return ENN_E_STALE;
 	}
-	if (min_incomplete > c->ctx->options.receive_window ||
-	    (max > 0 && max < min_incomplete)) {
+	if (min_incomplete > c->ctx->options.receive_window || (max > 0 && max < min_incomplete)) {
 		return ENN_E_ARGUMENT;
 	}
 	if (c->over || c->final_delivered || c->close_called || c->abort_called) {

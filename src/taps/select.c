@@ -30,11 +30,11 @@ static const uint64_t gives[] = {
 			      BIT(MULTISTREAMING) | BIT(PER_MSG_RELIABILITY),
 	[ENN_PROTOCOL_IKEV2_ESP] = OF_DATAGRAMS | BIT(KEEP_ALIVE),
 	[ENN_PROTOCOL_SRTP] = OF_DATAGRAMS,
-	[ENN_PROTOCOL_TCPCRYPT] = OF_RELIABLE_STREAM | BIT(KEEP_ALIVE) |
-				  BIT(ACTIVE_READ_BEFORE_SEND),
+	[ENN_PROTOCOL_TCPCRYPT] =
+		OF_RELIABLE_STREAM | BIT(KEEP_ALIVE) | BIT(ACTIVE_READ_BEFORE_SEND),
 	[ENN_PROTOCOL_WIREGUARD] = OF_DATAGRAMS | BIT(KEEP_ALIVE),
-	[ENN_PROTOCOL_MINIMALT] = OF_RELIABLE_STREAM | BIT(ZERO_RTT_MSG) | BIT(MULTISTREAMING) |
-				  BIT(KEEP_ALIVE),
+	[ENN_PROTOCOL_MINIMALT] =
+		OF_RELIABLE_STREAM | BIT(ZERO_RTT_MSG) | BIT(MULTISTREAMING) | BIT(KEEP_ALIVE),
 	[ENN_PROTOCOL_CURVECP] = OF_RELIABLE_STREAM,
 };
 
@@ -91,8 +91,8 @@ static void prune(struct enn_choice *choice, enum enn_reason reason, const char 
 {
 	choice->pruned = true;
 	choice->reason = reason;
-	(void)snprintf(choice->why, sizeof(choice->why), "%s: %s%s%s", choice->protocol->name,
-		       what, which, rest);
+	(void)snprintf(choice->why, sizeof(choice->why), "%s: %s%s%s", choice->protocol->name, what,
+		       which, rest);
 }
 
 static bool allowed(const struct enn_config *config, enum enn_protocol_id id, size_t *rank)
@@ -134,8 +134,7 @@ static void judge_properties(const struct enn_config *config, struct enn_choice 
 		if (config->value[i] == ENN_REQUIRE && !has) {
 			prune(choice, ENN_REASON_NO_CANDIDATES, "has no ", name,
 			      ", which is required");
-		} else if (config->value[i] == ENN_PROHIBIT && has &&
-			   (optional >> i & 1) == 0) {
+		} else if (config->value[i] == ENN_PROHIBIT && has && (optional >> i & 1) == 0) {
 			prune(choice, ENN_REASON_NO_CANDIDATES, "always has ", name,
 			      ", which is prohibited");
 		}

@@ -106,9 +106,8 @@ struct enn_taps_event fixture_expect(struct fixture *f, enum enn_taps_event_type
 	}
 	if (event.type != type || (id != 0 && event.connection.id != id)) {
 		fail_msg("%s of connection %#llx instead of %s of %#llx",
-			 enn_taps_event_name(event.type),
-			 (unsigned long long)event.connection.id, enn_taps_event_name(type),
-			 (unsigned long long)id);
+			 enn_taps_event_name(event.type), (unsigned long long)event.connection.id,
+			 enn_taps_event_name(type), (unsigned long long)id);
 	}
 	return event;
 }

@@ -570,7 +570,7 @@ static void null_info(const struct enn_engine *base, struct enn_info *info)
 	info->version = "null";
 	info->keys_sent = e->keys_sent;
 	info->keys_received = e->keys_received;
-	info->early_data = !e->offered	      ? ENN_EARLY_DATA_NONE
+	info->early_data = !e->offered	       ? ENN_EARLY_DATA_NONE
 			   : e->early_accepted ? ENN_EARLY_DATA_ACCEPTED
 					       : ENN_EARLY_DATA_REJECTED;
 }

@@ -18,13 +18,13 @@ struct null_behaviour {
 	bool refuse;		  /* server: answers the hello with an alert */
 	enum null_ask client_ask; /* before a client is ready */
 	enum null_ask server_ask;
-	bool tickets;		  /* server: gives a session after the hello */
-	bool take_early;	  /* server: accepts early data */
-	uint64_t fail_after;	  /* an engine fails when it has received this many messages; 0: never */
-	enn_time deadline;	  /* of the handshake, after start; 0: none */
-	size_t engines;		  /* alive */
+	bool tickets;	     /* server: gives a session after the hello */
+	bool take_early;     /* server: accepts early data */
+	uint64_t fail_after; /* an engine fails when it has received this many messages; 0: never */
+	enn_time deadline;   /* of the handshake, after start; 0: none */
+	size_t engines;	     /* alive */
 	size_t sessions_offered;
-	size_t data_messages;	  /* sealed */
+	size_t data_messages; /* sealed */
 };
 
 struct null_protocol {

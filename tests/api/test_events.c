@@ -399,8 +399,7 @@ static void test_keys_updated(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct enn_taps_event e = fixture_expect(f, ENN_TAPS_KEYS_UPDATED, 0);
 		assert_int_equal(e.u.keys.generation, 1);
-		out |= e.connection.id == f->client.id &&
-		       e.u.keys.direction == ENN_DIRECTION_SEND;
+		out |= e.connection.id == f->client.id && e.u.keys.direction == ENN_DIRECTION_SEND;
 		in |= e.connection.id == f->server.id &&
 		      e.u.keys.direction == ENN_DIRECTION_RECEIVE;
 	}

@@ -29,8 +29,7 @@ static void expect_stale(struct enn_connection c)
 	assert_int_equal(enn_connection_update_keys(c, true), ENN_E_STALE);
 	assert_int_equal(enn_connection_export_key(c, "x", NULL, 0, false, key, 16), ENN_E_STALE);
 	assert_int_equal(enn_connection_migrate(c, NULL), ENN_E_STALE);
-	assert_int_equal(enn_connection_set_property(c, ENN_PROPERTY_CONN_TIMEOUT, 1),
-			 ENN_E_STALE);
+	assert_int_equal(enn_connection_set_property(c, ENN_PROPERTY_CONN_TIMEOUT, 1), ENN_E_STALE);
 	assert_int_equal(enn_connection_get_property(c, ENN_PROPERTY_CONN_TIMEOUT, &value),
 			 ENN_E_STALE);
 	assert_int_equal(enn_connection_set_user(c, NULL), ENN_E_STALE);
@@ -92,7 +91,7 @@ static void strike(struct fixture *f, enum victim victim, const struct enn_taps_
 		break;
 	case SERVER:
 		enn_connection_free(event->type == ENN_TAPS_CONNECTION_RECEIVED ? event->connection
-										 : f->server);
+										: f->server);
 		break;
 	case LISTENER:
 		enn_listener_free(f->listener);

@@ -128,9 +128,9 @@ static void test_typed_setters(void **state)
 	CHECK(enn_preconnection_set_pref(p, ENN_PROPERTY_KEEP_ALIVE, ENN_AVOID));
 	CHECK(enn_preconnection_get(p, ENN_PROPERTY_KEEP_ALIVE, &value));
 	assert_int_equal(value, ENN_AVOID);
-	assert_int_equal(enn_preconnection_set_pref(p, ENN_PROPERTY_KEEP_ALIVE,
-						    (enum enn_preference)6),
-			 ENN_E_ARGUMENT);
+	assert_int_equal(
+		enn_preconnection_set_pref(p, ENN_PROPERTY_KEEP_ALIVE, (enum enn_preference)6),
+		ENN_E_ARGUMENT);
 	assert_int_equal(enn_preconnection_set_pref(p, ENN_PROPERTY_CONN_TIMEOUT, ENN_AVOID),
 			 ENN_E_ARGUMENT);
 	assert_int_equal(enn_preconnection_set_bool(p, ENN_PROPERTY_KEEP_ALIVE, true),

@@ -11,8 +11,8 @@
 #include "protocols/tls/internal.h"
 
 #define SKIP_FLOOR	  65536u /* so much early data is skipped, whatever is configured */
-#define MAX_CCS		  32 /* dummy change_cipher_spec records of one handshake */
-#define MAX_EMPTY_RECORDS 64 /* in a row, without any content */
+#define MAX_CCS		  32	 /* dummy change_cipher_spec records of one handshake */
+#define MAX_EMPTY_RECORDS 64	 /* in a row, without any content */
 
 /* ---- finding a record ----------------------------------------------------------------------- */
 
