@@ -68,22 +68,23 @@ struct enn_loan {
 	uint64_t id;
 };
 
-/* ---- context ---------------------------------------------------------------------- */
+/* ---- context ------------------------------------------------------------------------- */
 
 /* Plain data, borrowed for enn_context_new only. Zeroed is valid: 0 and NULL mean the default. */
 struct enn_context_options {
 	/* An event loop that the application owns and runs; it must outlive the context. Afterwards
 	 * enn_poll is called with timeout 0. NULL: the context has a loop of its own. */
 	struct uv_loop_s *loop;
-	/* Called from inside the loop when events become pending in an empty queue. It must not call
-	 * back into Ennead: set a flag, or start a uv_idle or uv_async handle. With a loop of
+	/* Called from inside the loop when events become pending in an empty queue. It must not
+	 * call back into Ennead: set a flag, or start a uv_idle or uv_async handle. With a loop of
 	 * the application's it is how enn_poll is prompted. */
 	void (*notify)(void *ctx);
 	void *notify_ctx;
 
 	enum enn_crypto_backend crypto_backend;
-	/* NSS key log, for Wireshark: a file that lines are appended to, or a sink. Both may be set.
-	 * The environment variable SSLKEYLOGFILE is not read: that is the application's choice. */
+	/* NSS key log, for Wireshark: a file that lines are appended to, or a sink. Both may be
+	 * set. The environment variable SSLKEYLOGFILE is not read: that is the application's
+	 * choice. */
 	const char *keylog_path;
 	void (*keylog)(void *ctx, const char *line);
 	void *keylog_ctx;
@@ -104,8 +105,8 @@ struct enn_context_options {
 	enn_time close_timeout;	   /* waiting for the peer's end after ours; 10 s */
 };
 
-/* options may be NULL. Errors: ENN_E_MEMORY, ENN_E_UNSUPPORTED (crypto back end), ENN_E_SYSTEM (loop,
- * key log file); *error (may be NULL) says why. */
+/* options may be NULL. Errors: ENN_E_MEMORY, ENN_E_UNSUPPORTED (crypto back end), ENN_E_SYSTEM
+ * (loop, key log file); *error (may be NULL) says why. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_context_new(const struct enn_context_options *options,
 						       struct enn_context **out,
 						       struct enn_error *error);
@@ -145,7 +146,7 @@ struct enn_context_usage {
 };
 ENN_API void enn_context_usage(const struct enn_context *context, struct enn_context_usage *usage);
 
-/* ---- properties --------------------------------------------------------------------- */
+/* ---- properties ---------------------------------------------------------------------- */
 
 /* RFC 9622 §6.2: Require and Prohibit prune candidates, Prefer and Avoid sort them. */
 enum enn_preference {
@@ -197,15 +198,15 @@ ENN_API const char *enn_property_doc(enum enn_property id);
 /* By name, ignoring case, '-' and '_'; ENN_PROPERTY_COUNT if there is none. */
 ENN_API enum enn_property enn_property_find(const char *name);
 
-/* ---- preconnection ------------------------------------------------------------------ */
+/* ---- preconnection ------------------------------------------------------------------- */
 
 ENN_API struct enn_preconnection *enn_preconnection_new(struct enn_context *context);
 /* Legal before or after the context was freed. */
 ENN_API void enn_preconnection_free(struct enn_preconnection *pre);
 
-/* A remote endpoint: a host name or a literal address ("::1", "fe80::1%eth0"), and a port or service name
- * ("443", "https"). Several make further candidates, in this order. The host of the first
- * is also the name that the peer must prove (SNI, certificate), unless set_server_name says
+/* A remote endpoint: a host name or a literal address ("::1", "fe80::1%eth0"), and a port or
+ * service name ("443", "https"). Several make further candidates, in this order. The host of the
+ * first is also the name that the peer must prove (SNI, certificate), unless set_server_name says
  * otherwise. Errors: ENN_E_ARGUMENT, ENN_E_LIMIT, ENN_E_MEMORY. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_remote(struct enn_preconnection *pre,
 								    const char *host,
@@ -213,13 +214,13 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_remote(struct enn_p
 /* A remote endpoint that needs no resolution. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_remote_address(
 	struct enn_preconnection *pre, const struct enn_address *address);
-/* A local endpoint: listeners need a service ("0" is any free port); host NULL is every address of both
- * families. For initiate: the address or port to leave from. */
+/* A local endpoint: listeners need a service ("0" is any free port); host NULL is every address of
+ * both families. For initiate: the address or port to leave from. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_local(struct enn_preconnection *pre,
 								   const char *host,
 								   const char *service);
-/* The name the peer must prove when it differs from the remote's host. "" is none: then the security
- * parameters must not ask for one (checkName or verifyPeer off, or a PSK). */
+/* The name the peer must prove when it differs from the remote's host. "" is none: then the
+ * security parameters must not ask for one (checkName or verifyPeer off, or a PSK). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_server_name(
 	struct enn_preconnection *pre, const char *name);
 /* Makes a copy: later changes of `security` have no effect; its credentials, trust and session
@@ -231,9 +232,9 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_security(
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_session(struct enn_preconnection *pre,
 								     const uint8_t *data,
 								     size_t len);
-/* Adds to the protocols that may be used, best first. Without a call: all that this build has and the
- * properties leave over, in the registry's order. There is never a fall-back
- * from one security protocol to another: the first that is left is used. */
+/* Adds to the protocols that may be used, best first. Without a call: all that this build has and
+ * the properties leave over, in the registry's order. There is never a fall-back from one security
+ * protocol to another: the first that is left is used. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_allow_protocol(
 	struct enn_preconnection *pre, enum enn_protocol_id id);
 /* The pointer that comes with each event of connections and listeners made from it. */
@@ -254,8 +255,9 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_entry(struct enn_pr
 								   enum enn_property id,
 								   enum enn_preference preference,
 								   const char *name);
-/* By name and text, for command lines and files: "require", "true", "250", "low-latency-interactive". For a
- * set: "require eth0". *error (may be NULL) says what is wrong and names the nearest valid name. */
+/* By name and text, for command lines and files: "require", "true", "250",
+ * "low-latency-interactive". For a set: "require eth0". *error (may be NULL) says what is wrong and
+ * names the nearest valid name. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_parse(struct enn_preconnection *pre,
 							       const char *name, const char *value,
 							       struct enn_error *error);
@@ -269,22 +271,23 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_get(const struct enn_pr
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_initiate(struct enn_preconnection *pre,
 								  struct enn_connection *out,
 								  struct enn_error *error);
-/* The same with a first message, which is copied. With ENN_MESSAGE_EARLY (or safelyReplayable) it goes
- * out as early data if there is a session that allows it. */
+/* The same with a first message, which is copied. With ENN_MESSAGE_EARLY (or safelyReplayable) it
+ * goes out as early data if there is a session that allows it. */
 struct enn_message_context;
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_initiate_with_send(
 	struct enn_preconnection *pre, const void *data, size_t len,
 	const struct enn_message_context *message, struct enn_connection *out,
 	struct enn_error *error);
-/* Passive open on every local endpoint. ENN_E_SYSTEM: an address could not be bound (sys_errno). Host names are
- * resolved in the call: give addresses. */
+/* Passive open on every local endpoint. ENN_E_SYSTEM: an address could not be bound (sys_errno).
+ * Host names are resolved in the call: give addresses. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_listen(struct enn_preconnection *pre,
 								struct enn_listener *out,
 								struct enn_error *error);
 
-/* ---- sending and receiving ------------------------------------------------------------ */
+/* ---- sending and receiving ----------------------------------------------------------- */
 
-/* RFC 9622's MessageContext. NULL instead of one, and zero fields, mean the properties' defaults. */
+/* RFC 9622's MessageContext. NULL instead of one, and zero fields, mean the properties'
+ * defaults. */
 struct enn_message_context {
 	void *token;	   /* comes back in the event */
 	uint32_t flags;	   /* ENN_MESSAGE_FINAL, ENN_MESSAGE_EARLY */
@@ -293,8 +296,9 @@ struct enn_message_context {
 };
 
 /* Queues a message; legal from initiate on. data may be NULL with len 0 (a bare FINAL).
- * ENN_E_AGAIN: the send window or queue is full; try after the next Sent. ENN_E_CLOSED: after FINAL,
- * close, or the end. ENN_E_MEMORY, ENN_E_ARGUMENT, ENN_E_STALE. No event follows a refusal. */
+ * ENN_E_AGAIN: the send window or queue is full; try after the next Sent. ENN_E_CLOSED: after
+ * FINAL, close, or the end. ENN_E_MEMORY, ENN_E_ARGUMENT, ENN_E_STALE. No event follows a
+ * refusal. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_send(
 	struct enn_connection connection, const void *data, size_t len,
 	const struct enn_message_context *message);
@@ -303,10 +307,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_send_borrowed(
 	struct enn_connection connection, const void *data, size_t len,
 	const struct enn_message_context *message);
 
-/* Asks for one receive event: at least min_incomplete bytes (0 and 1 mean any; less only at the end of the
- * data) and at most max (0: no limit). More than one may be open. min_incomplete
- * above 1 may cost a copy and must not pass the receive window. ENN_E_LIMIT: 1024 are open.
- * ENN_E_CLOSED: the peer's FINAL was delivered, or the connection is over. */
+/* Asks for one receive event: at least min_incomplete bytes (0 and 1 mean any; less only at the end
+ * of the data) and at most max (0: no limit). More than one may be open. min_incomplete above 1 may
+ * cost a copy and must not pass the receive window. ENN_E_LIMIT: 1024 are open. ENN_E_CLOSED: the
+ * peer's FINAL was delivered, or the connection is over. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_receive(struct enn_connection connection,
 							      size_t min_incomplete, size_t max,
 							      void *token);
@@ -314,10 +318,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_receive(struct enn_connect
  * is no loan, and this answers ENN_E_STALE. */
 ENN_API enum enn_status enn_message_release(struct enn_loan loan);
 
-/* ---- the connection --------------------------------------------------------------------- */
+/* ---- the connection ------------------------------------------------------------------ */
 
-/* Graceful: what is queued is sent, then the protocol's end in both directions; data that still arrives is
- * dropped. Closed follows. Legal at any time, ENN_E_CLOSED when it was called before. */
+/* Graceful: what is queued is sent, then the protocol's end in both directions; data that still
+ * arrives is dropped. Closed follows. Legal at any time, ENN_E_CLOSED when it was called before. */
 ENN_API enum enn_status enn_connection_close(struct enn_connection connection);
 /* At once: ConnectionError with ENN_REASON_CONNECTION_ABORTED follows. */
 ENN_API enum enn_status enn_connection_abort(struct enn_connection connection);
@@ -327,8 +331,8 @@ ENN_API void enn_connection_free(struct enn_connection connection);
 /* Another stream of the same association. ENN_E_UNSUPPORTED where the protocol has one stream. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_clone(struct enn_connection connection,
 							    struct enn_connection *out);
-/* Takes the stored session that fits this connection out of the store, to keep it elsewhere, in a file say;
- * legal after ENN_TAPS_SESSION_STORED. It holds secrets. *len in: room, out: length.
+/* Takes the stored session that fits this connection out of the store, to keep it elsewhere, in a
+ * file say; legal after ENN_TAPS_SESSION_STORED. It holds secrets. *len in: room, out: length.
  * ENN_E_NOT_FOUND: there is none. ENN_E_SPACE: *len says how much is needed; it stays stored. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_take_session(struct enn_connection connection,
 								   uint8_t *data, size_t *len);
@@ -345,8 +349,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_migrate(struct enn_connect
 /* True if the connection's protocol has the feature and this build implements it. */
 ENN_API bool enn_connection_has(struct enn_connection connection, enum enn_feature feature);
 
-/* Connection properties may change at any time; a refusal changes nothing and harms nothing. Selection
- * properties answer ENN_E_STATE. */
+/* Connection properties may change at any time; a refusal changes nothing and harms nothing.
+ * Selection properties answer ENN_E_STATE. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_set_property(struct enn_connection connection,
 								   enum enn_property id,
 								   uint64_t value);
@@ -389,9 +393,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_sign_answer(struct enn_con
 								  const uint8_t *signature,
 								  size_t signature_len);
 
-/* ---- the listener ------------------------------------------------------------------------- */
+/* ---- the listener -------------------------------------------------------------------- */
 
-/* No further connections; those delivered live on, those in their handshake are dropped. Stopped follows. */
+/* No further connections; those delivered live on, those in their handshake are dropped. Stopped
+ * follows. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_listener_stop(struct enn_listener listener);
 /* Stops if need be; no later event names it. Legal at any time, stale handles too. */
 ENN_API void enn_listener_free(struct enn_listener listener);
@@ -404,7 +409,7 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_listener_local_address(struct enn_lis
 								  size_t index,
 								  struct enn_address *out);
 
-/* ---- explanations ------------------------------------------------------------------------- */
+/* ---- explanations -------------------------------------------------------------------- */
 
 enum enn_candidate_fate {
 	ENN_CANDIDATE_PRUNED,	  /* by a property, the security parameters or this build */
@@ -441,7 +446,7 @@ ENN_API size_t enn_preconnection_explain(const struct enn_preconnection *pre, bo
 #define ENN_ADDRESS_TEXT_MAX 72
 ENN_API const char *enn_address_string(const struct enn_address *address, char *buf, size_t cap);
 
-/* ---- events ------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------- */
 
 enum enn_taps_event_type {
 	ENN_TAPS_NONE = 0,
@@ -453,9 +458,10 @@ enum enn_taps_event_type {
 	ENN_TAPS_CONNECTION_RECEIVED,
 	/* Last event of a listener. u.error.status is ENN_OK after enn_listener_stop. */
 	ENN_TAPS_STOPPED,
-	/* Received and ReceivedPartial of RFC 9622 in one: u.received.end_of_message tells them apart. On a
-	 * byte stream all data up to the peer's end is one message. ENN_MESSAGE_FINAL: the authenticated
-	 * end of the peer's data (len may be 0). ENN_MESSAGE_WAS_EARLY: may be a replay. */
+	/* Received and ReceivedPartial of RFC 9622 in one: u.received.end_of_message tells them
+	 * apart. On a byte stream all data up to the peer's end is one message. ENN_MESSAGE_FINAL:
+	 * the authenticated end of the peer's data (len may be 0). ENN_MESSAGE_WAS_EARLY: may be a
+	 * replay. */
 	ENN_TAPS_RECEIVED,
 	ENN_TAPS_RECEIVE_ERROR,	   /* token, u.error */
 	ENN_TAPS_SENT,		   /* token */
@@ -465,8 +471,8 @@ enum enn_taps_event_type {
 	ENN_TAPS_PATH_CHANGE,	   /* u.path */
 	ENN_TAPS_CLOSED,	   /* last event: both directions ended in an orderly way */
 	ENN_TAPS_CONNECTION_ERROR, /* last event: u.error */
-	/* The security parameters delegate the peer's validation: enn_connection_trust_answer. Before
-	 * CONNECTION_RECEIVED a question names the coming connection. */
+	/* The security parameters delegate the peer's validation: enn_connection_trust_answer.
+	 * Before CONNECTION_RECEIVED a question names the coming connection. */
 	ENN_TAPS_TRUST_REQUEST,
 	ENN_TAPS_PSK_REQUEST,  /* an unknown PSK identity: enn_connection_psk_answer */
 	ENN_TAPS_SIGN_REQUEST, /* an external key: enn_connection_sign_answer */
@@ -494,8 +500,8 @@ struct enn_taps_event {
 			struct enn_loan loan; /* rule 4 */
 		} received;
 		struct {
-			/* Valid until the answer, or the next enn_poll, enn_context_step or turn of the
-			 * application's loop. */
+			/* Valid until the answer, or the next enn_poll, enn_context_step or turn of
+			 * the application's loop. */
 			uint64_t request;
 			const char *server_name; /* client: the name to be proved; NULL if none */
 			struct enn_address remote;

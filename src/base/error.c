@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/log.h"
 #include "ennead/error.h"
 
 static const char *const status_names[] = {
@@ -89,8 +90,11 @@ static const struct {
 	{0, "close_notify"},
 	{10, "unexpected_message"},
 	{20, "bad_record_mac"},
+	{21, "decryption_failed"},
 	{22, "record_overflow"},
+	{30, "decompression_failure"},
 	{40, "handshake_failure"},
+	{41, "no_certificate"},
 	{42, "bad_certificate"},
 	{43, "unsupported_certificate"},
 	{44, "certificate_revoked"},
@@ -101,24 +105,28 @@ static const struct {
 	{49, "access_denied"},
 	{50, "decode_error"},
 	{51, "decrypt_error"},
+	{60, "export_restriction"},
 	{70, "protocol_version"},
 	{71, "insufficient_security"},
 	{80, "internal_error"},
 	{86, "inappropriate_fallback"},
 	{90, "user_canceled"},
+	{100, "no_renegotiation"},
 	{109, "missing_extension"},
 	{110, "unsupported_extension"},
+	{111, "certificate_unobtainable"},
 	{112, "unrecognized_name"},
 	{113, "bad_certificate_status_response"},
+	{114, "bad_certificate_hash_value"},
 	{115, "unknown_psk_identity"},
 	{116, "certificate_required"},
 	{120, "no_application_protocol"},
 };
 
-static const char *alert_name(uint64_t code)
+const char *enn_alert_name(uint64_t alert)
 {
 	for (size_t i = 0; i < ENN_ARRAY_LEN(alerts); i++) {
-		if (alerts[i].code == code) {
+		if (alerts[i].code == alert) {
 			return alerts[i].name;
 		}
 	}
@@ -132,7 +140,7 @@ static void wire_text(const struct enn_error *error, char *buf, size_t cap)
 	if (error->wire_code == ENN_NO_WIRE_CODE) {
 		return;
 	}
-	const char *name = alert_name(error->wire_code);
+	const char *name = enn_alert_name(error->wire_code);
 	(void)snprintf(buf, cap, "%s %s %llu%s%s",
 		       error->origin == ENN_ORIGIN_PEER ? "received" : "sent",
 		       error->wire_code <= UINT8_MAX ? "alert" : "code",

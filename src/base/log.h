@@ -18,4 +18,7 @@ enum enn_status enn_error_set(struct enn_error *error, enum enn_status status,
 			      enum enn_reason reason, const char *where, const char *format, ...)
 	ENN_PRINTF(5, 6);
 
+/* "bad_certificate" (RFC 8446 §6 and its predecessors); static text, NULL for an unknown alert. */
+const char *enn_alert_name(uint64_t alert);
+
 #endif

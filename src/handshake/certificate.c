@@ -264,7 +264,9 @@ enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 	if (verify && !enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER)) {
 		return validate_chain(hs, now);
 	}
-	return ENN_OK;
+	status = enn_peer_chain_load(hs->peer,
+				     &error); /* whoever judges it: it must be certificates */
+	return status == ENN_OK ? ENN_OK : chain_error(hs, &error, status);
 }
 
 enum enn_status enn_certificate_verify_receive(struct enn_handshake *hs, struct enn_bytes body)

@@ -108,8 +108,6 @@ static inline int enn_is_grease(uint16_t code)
 	return (code & 0x0f0f) == 0x0a0a && (code >> 8) == (code & 0xff);
 }
 
-/* "bad_certificate"; "alert 99" never: unknown numbers are "unknown". Static text. */
-const char *enn_alert_name(unsigned alert);
 /* "ServerHello"; static text. */
 const char *enn_handshake_type_name(unsigned type);
 

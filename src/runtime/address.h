@@ -20,7 +20,8 @@ bool enn_address_parse(const char *text, uint16_t port, struct enn_address *out)
 /* "443" or "https". False if there is no such TCP service. */
 bool enn_service_parse(const char *text, uint16_t *port);
 bool enn_address_equal(const struct enn_address *a, const struct enn_address *b);
-/* The name of the interface that has this local address; false if none has. name has IF_NAMESIZE bytes. */
+/* The name of the interface that has this local address; false if none has. name has IF_NAMESIZE
+ * bytes. */
 bool enn_address_interface(const struct enn_address *local, char *name);
 
 #endif

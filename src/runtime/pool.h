@@ -23,7 +23,8 @@ struct enn_block {
 	size_t used; /* bytes at the start that hold something */
 	uint32_t refs;
 	bool pooled; /* of the pool's size: kept for the next */
-	/* Where a last reference lies that is to go when all others are gone, see enn_block_keep. */
+	/* Where a last reference lies that is to go when all others are gone, see
+	 * enn_block_keep. */
 	struct enn_block **keeper;
 	uint8_t data[];
 };
@@ -57,8 +58,8 @@ void enn_block_charge(struct enn_block *block, uint64_t owner);
 struct enn_block *enn_block_ref(struct enn_block *block);
 void enn_block_release(struct enn_block *block); /* NULL is legal */
 
-/* *at holds a reference only for as long as somebody else does: it becomes NULL with the last of the others, or now. So what is
- * kept to be filled further is never kept for nothing. */
+/* *at holds a reference only for as long as somebody else does: it becomes NULL with the last of
+ * the others, or now. So what is kept to be filled further is never kept for nothing. */
 void enn_block_keep(struct enn_block **at);
 /* The reference in *at counts like any other again, if there is one. */
 void enn_block_use(struct enn_block **at);

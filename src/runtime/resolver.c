@@ -79,7 +79,8 @@ void enn_lookup_cancel(struct enn_lookup *lookup)
 {
 	if (lookup != NULL) {
 		lookup->done = NULL;
-		/* Works while it waits for a thread; otherwise its answer is dropped when it comes. */
+		/* Works while it waits for a thread; otherwise its answer is dropped when it
+		 * comes. */
 		(void)uv_cancel((uv_req_t *)&lookup->request);
 	}
 }

@@ -11,8 +11,8 @@
 
 struct enn_lookup;
 
-/* addresses are in the order of the system's destination address selection (RFC 6724), with `port`. count 0: none, and
- * uv_error says why. The look-up is over: the handle is gone. */
+/* addresses are in the order of the system's destination address selection (RFC 6724), with `port`.
+ * count 0: none, and uv_error says why. The look-up is over: the handle is gone. */
 typedef void (*enn_lookup_done)(void *owner, enum enn_family family,
 				const struct enn_address *addresses, size_t count, int uv_error);
 

@@ -32,7 +32,7 @@ void enn_runtime_sync_clock(struct enn_runtime *rt)
 			      (int64_t)enn_runtime_now(rt);
 }
 
-/* ---- timers ------------------------------------------------------------------------------ */
+/* ---- timers -------------------------------------------------------------------------- */
 
 static void on_timer(uv_timer_t *timer);
 
@@ -76,7 +76,7 @@ void enn_runtime_set_timer(struct enn_runtime *rt, struct enn_timer *timer, enn_
 	}
 }
 
-/* ---- flushing ----------------------------------------------------------------------------- */
+/* ---- flushing ------------------------------------------------------------------------ */
 
 static void on_idle(uv_idle_t *idle)
 {
@@ -101,7 +101,7 @@ void enn_runtime_wake(struct enn_runtime *rt)
 	}
 }
 
-/* ---- turning ------------------------------------------------------------------------------- */
+/* ---- turning ------------------------------------------------------------------------- */
 
 static void on_patience(uv_timer_t *timer)
 {
@@ -151,7 +151,7 @@ enn_time enn_runtime_deadline(const struct enn_runtime *rt)
 	return enn_timers_first(&rt->timers);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- life ---------------------------------------------------------------------------- */
 
 void enn_runtime_opened(struct enn_runtime *rt)
 {

@@ -57,8 +57,9 @@ struct enn_runtime {
 enum enn_status enn_runtime_new(uv_loop_t *external, const struct enn_env *env,
 				const struct enn_runtime_ops *ops, void *owner,
 				struct enn_runtime **out, struct enn_error *error);
-/* Closes everything. Its own loop is run until the last handle is closed, which waits for name look-ups
- * that cannot be cancelled; on the application's loop the rest happens on its next turns. */
+/* Closes everything. Its own loop is run until the last handle is closed, which waits for name
+ * look-ups that cannot be cancelled; on the application's loop the rest happens on its next
+ * turns. */
 void enn_runtime_free(struct enn_runtime *rt);
 
 enn_time enn_runtime_now(const struct enn_runtime *rt);
@@ -73,7 +74,8 @@ void enn_runtime_set_timer(struct enn_runtime *rt, struct enn_timer *timer, enn_
 /* One turn of its own loop that waits up to `timeout`. False: nothing is left that could happen. */
 bool enn_runtime_turn(struct enn_runtime *rt, enn_time timeout);
 /* Turns its own loop without waiting until nothing happens any more: only then does the loop's
- * descriptor tell of everything that it waits for. Bounded; what is left keeps the deadline at now. */
+ * descriptor tell of everything that it waits for. Bounded; what is left keeps the deadline at
+ * now. */
 void enn_runtime_settle(struct enn_runtime *rt);
 enn_time enn_runtime_deadline(const struct enn_runtime *rt);
 

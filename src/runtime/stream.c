@@ -12,7 +12,7 @@
 #define LINGER	   (2 * ENN_SECOND)
 #define MOST_READS 16 /* of one turn, so that one stream cannot starve the others */
 
-/* ---- waiting ----------------------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------------------- */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -40,7 +40,7 @@ void enn_stream_watch(struct enn_stream *s)
 	}
 }
 
-/* ---- life ---------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -116,8 +116,9 @@ void enn_streams_close_all(struct enn_runtime *rt)
 	}
 }
 
-/* A released stream is done when everything is written, FIN is sent and the peer's has come. Closing with
- * unread data would make the kernel send RST, which could destroy what the peer has not read yet. */
+/* A released stream is done when everything is written, FIN is sent and the peer's has come.
+ * Closing with unread data would make the kernel send RST, which could destroy what the peer has
+ * not read yet. */
 static void check_done(struct enn_stream *s)
 {
 	if (s->released && s->writing == NULL && s->fin && s->ended) {
@@ -146,7 +147,7 @@ void enn_stream_release(struct enn_stream *s, enum enn_release how)
 	close_now(s);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------------------- */
 
 static void end_reading(struct enn_stream *s, int error)
 {
@@ -189,7 +190,7 @@ void enn_stream_read(struct enn_stream *s, bool on)
 	enn_stream_watch(s);
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------------------- */
 
 /* Writes what it can; 0 or libuv's error. */
 static int write_some(struct enn_stream *s, const struct enn_block *block)
@@ -262,7 +263,7 @@ static void write_more(struct enn_stream *s)
 	}
 }
 
-/* ---- what happens --------------------------------------------------------------------------------- */
+/* ---- what happens -------------------------------------------------------------------- */
 
 static void finish_connect(struct enn_stream *s)
 {

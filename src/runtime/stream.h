@@ -48,8 +48,9 @@ void enn_stream_set_options(struct enn_stream *stream, const struct enn_stream_o
 
 void enn_stream_read(struct enn_stream *stream, bool on);
 
-/* Writes block->data[0 … used) and takes the reference. ENN_OK: all is with the kernel. ENN_E_AGAIN: the rest is
- * pending and `drained` follows; no other write till then. ENN_E_SYSTEM: *error. */
+/* Writes block->data[0 … used) and takes the reference. ENN_OK: all is with the kernel.
+ * ENN_E_AGAIN: the rest is pending and `drained` follows; no other write till then. ENN_E_SYSTEM:
+ * *error. */
 enum enn_status enn_stream_write(struct enn_stream *stream, struct enn_block *block, int *error);
 /* Bytes of the pending write that the kernel has not taken. */
 size_t enn_stream_unwritten(const struct enn_stream *stream);

@@ -34,7 +34,7 @@ struct enn_stream_driver {
 	bool failed;	 /* the stream is of no use any more */
 };
 
-/* ---- failure ------------------------------------------------------------------------------ */
+/* ---- failure ------------------------------------------------------------------------- */
 
 static void fail(struct enn_stream_driver *d, const struct enn_error *error)
 {
@@ -64,10 +64,11 @@ static void fail_with(struct enn_stream_driver *d, int uv_error, const char *whe
 	fail(d, &error);
 }
 
-/* ---- the loop of engine.h ------------------------------------------------------------------- */
+/* ---- the loop of engine.h ------------------------------------------------------------ */
 
-/* Data that lies in the block it was read to is handed on as it is. What an unfinished record of an earlier
- * read left in the engine's own memory is lent for this call only, and is the one thing that is copied. */
+/* Data that lies in the block it was read to is handed on as it is. What an unfinished record of an
+ * earlier read left in the engine's own memory is lent for this call only, and is the one thing
+ * that is copied. */
 static struct enn_block *block_of(struct enn_stream_driver *d, struct enn_message *received)
 {
 	if (received->len == 0 || enn_block_holds(d->reading, received->data)) {
@@ -120,8 +121,8 @@ static void take_events(struct enn_stream_driver *d, enn_time now)
 	}
 }
 
-/* The peer closed while we were writing. It may have said why, in an alert that is still to be read: the end of
- * the input then decides. */
+/* The peer closed while we were writing. It may have said why, in an alert that is still to be
+ * read: the end of the input then decides. */
 static void write_failed(struct enn_stream_driver *d, int error)
 {
 	d->write_error = error;
@@ -249,7 +250,7 @@ void enn_driver_run(struct enn_stream_driver *d)
 	}
 }
 
-/* ---- the stream's calls ------------------------------------------------------------------------ */
+/* ---- the stream's calls -------------------------------------------------------------- */
 
 static void on_connected(void *owner, int error)
 {
@@ -277,8 +278,8 @@ static uint8_t *on_room(void *owner, size_t *cap)
 	return d->reading->data + d->reading->used;
 }
 
-/* The block is read into further while something in it is on loan, so that small pieces share one; an idle
- * stream holds none. */
+/* The block is read into further while something in it is on loan, so that small pieces share one;
+ * an idle stream holds none. */
 static void settle_block(struct enn_stream_driver *d, size_t len)
 {
 	struct enn_block *block = d->reading;
@@ -348,7 +349,7 @@ static const struct enn_stream_ops stream_ops = {
 	.drained = on_drained,
 };
 
-/* ---- life ------------------------------------------------------------------------------------------ */
+/* ---- life ---------------------------------------------------------------------------- */
 
 static struct enn_stream_driver *new_driver(struct enn_runtime *rt,
 					    const struct enn_driver_ops *ops, void *owner,

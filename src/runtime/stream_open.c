@@ -18,7 +18,7 @@
 #define PREFER_SOURCE_TEMPORARY	 0x0001
 #define PREFER_SOURCE_PUBLIC	 0x0002
 
-/* ---- options -------------------------------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------------------- */
 
 /* Options are wishes: one that the system does not grant changes nothing. */
 static void set_int(int fd, int level, int name, int value)
@@ -63,7 +63,7 @@ static int bind_before_connect(const struct enn_stream *s, const struct enn_stre
 	return 0;
 }
 
-/* ---- connecting and accepting ---------------------------------------------------------------- */
+/* ---- connecting and accepting -------------------------------------------------------- */
 
 enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stream_ops *ops,
 				   void *owner, const struct enn_address *remote,

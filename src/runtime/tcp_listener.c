@@ -66,6 +66,14 @@ void enn_tcp_listener_pause(struct enn_tcp_listener *l, bool paused)
 	watch(l);
 }
 
+void enn_tcp_listener_rest(struct enn_tcp_listener *l)
+{
+	if (!l->closed) {
+		enn_runtime_set_timer(l->rt, &l->rest, enn_runtime_now(l->rt) + REST);
+		watch(l);
+	}
+}
+
 int enn_tcp_listener_accept(struct enn_tcp_listener *l, int *error)
 {
 	int fd;
@@ -78,8 +86,7 @@ int enn_tcp_listener_accept(struct enn_tcp_listener *l, int *error)
 	}
 	*error = uv_translate_sys_error(errno);
 	if (errno != EAGAIN) { /* the connection stays: asking again at once would spin */
-		enn_runtime_set_timer(l->rt, &l->rest, enn_runtime_now(l->rt) + REST);
-		watch(l);
+		enn_tcp_listener_rest(l);
 	}
 	return -1;
 }
@@ -89,7 +96,7 @@ struct enn_runtime *enn_tcp_listener_runtime(const struct enn_tcp_listener *l)
 	return l->rt;
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 static void on_closed(uv_handle_t *handle)
 {

@@ -16,7 +16,7 @@ static const struct enn_env *env_of(const struct enn_attempt *a)
 	return enn_context_env(a->conn->ctx);
 }
 
-/* ---- life -------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 struct enn_attempt *enn_attempt_new(struct enn_conn *c, const struct enn_address *remote)
 {
@@ -103,7 +103,7 @@ static void fail_locally(struct enn_attempt *a, enum enn_status status, enum enn
 	enn_attempt_fail(a, &error);
 }
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------------------- */
 
 static void ask(struct enn_attempt *a, enum enn_question question, enum enn_taps_event_type type,
 		const uint8_t *data, size_t len)
@@ -131,7 +131,7 @@ static void ask(struct enn_attempt *a, enum enn_question question, enum enn_taps
 	}
 }
 
-/* ---- engine events ---------------------------------------------------------------------------------- */
+/* ---- engine events ------------------------------------------------------------------- */
 
 static void on_ready(struct enn_attempt *a)
 {
@@ -246,7 +246,7 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 	}
 }
 
-/* ---- the driver's other calls --------------------------------------------------------------------------- */
+/* ---- the driver's other calls -------------------------------------------------------- */
 
 static void on_told(void *owner)
 {
@@ -290,7 +290,7 @@ static void on_progress(void *owner)
 	}
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------------ */
+/* ---- connecting ---------------------------------------------------------------------- */
 
 static enum enn_status make_client(struct enn_attempt *a, struct enn_engine **out,
 				   struct enn_error *error)

@@ -55,14 +55,14 @@ struct enn_config {
 struct enn_config *enn_config_new(const struct enn_env *env);
 struct enn_config *enn_config_ref(struct enn_config *config);
 void enn_config_free(struct enn_config *config); /* drops one reference */
-/* One that nobody else refers to: itself, or a copy in exchange for the caller's reference. NULL: out of memory, and
- * the reference is still the caller's. */
+/* One that nobody else refers to: itself, or a copy in exchange for the caller's reference. NULL:
+ * out of memory, and the reference is still the caller's. */
 struct enn_config *enn_config_own(struct enn_config *config);
 
 /* The name that the peer must prove; NULL if none. */
 const char *enn_config_server_name(const struct enn_config *config);
 
-/* ---- properties (properties.c) ------------------------------------------------------------------ */
+/* ---- properties (properties.c) ------------------------------------------------------- */
 
 enum enn_property_type {
 	ENN_PROPERTY_TYPE_pref,
@@ -103,7 +103,7 @@ enum enn_status enn_property_parse(enum enn_property id, const char *text, uint6
 				   struct enn_error *error);
 bool enn_preference_parse(const char *text, size_t len, enum enn_preference *out);
 
-/* ---- selection (select.c) --------------------------------------------------------------------------- */
+/* ---- selection (select.c) ------------------------------------------------------------ */
 
 struct enn_choice {
 	const struct enn_protocol *protocol;
@@ -112,8 +112,9 @@ struct enn_choice {
 	enum enn_reason reason;
 };
 
-/* Every protocol of `list` (NULL-terminated), those that are left over first and in order of preference, then the pruned in
- * the registry's order. Returns how many; the first is what is used unless it is pruned. */
+/* Every protocol of `list` (NULL-terminated), those that are left over first and in order of
+ * preference, then the pruned in the registry's order. Returns how many; the first is what is used
+ * unless it is pruned. */
 size_t enn_select(const struct enn_config *config, const struct enn_protocol *const *list,
 		  bool listen, struct enn_choice out[ENN_PROTOCOL_COUNT]);
 /* Does the protocol, as this build runs it, give what a selection property of type pref asks? */

@@ -9,7 +9,7 @@
 #include "taps/internal.h"
 #include "taps/preconnection.h"
 
-/* ---- marking ------------------------------------------------------------------------------ */
+/* ---- marking ------------------------------------------------------------------------- */
 
 void enn_conn_wake(struct enn_conn *c)
 {
@@ -46,7 +46,7 @@ static void on_timer(void *owner, enn_time now)
 	enn_conn_wake(owner);
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------- */
 
 enum enn_status enn_conn_new(struct enn_context *ctx, struct enn_config *config,
 			     const struct enn_protocol *protocol, struct enn_conn **out)
@@ -142,7 +142,7 @@ enum enn_connection_state enn_conn_state(const struct enn_conn *c)
 	return c->ready != 0 ? ENN_STATE_ESTABLISHED : ENN_STATE_ESTABLISHING;
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------- */
 
 void enn_conn_keep(struct enn_conn *c, struct enn_queued *event)
 {
@@ -161,7 +161,7 @@ void enn_conn_push(struct enn_conn *c, struct enn_queued *event)
 	}
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------------------- */
 
 void enn_conn_end(struct enn_conn *c, enum enn_taps_event_type type, const struct enn_error *error,
 		  enum enn_release how)
@@ -207,10 +207,10 @@ static void end_with(struct enn_conn *c, enum enn_reason reason, enum enn_releas
 		     &error, how);
 }
 
-/* ---- work ---------------------------------------------------------------------------------------- */
+/* ---- work ---------------------------------------------------------------------------- */
 
-/* The winner's stream or engine failed. Data that arrived before is still delivered, so the last event waits for
- * the application to receive it; senders are told at once. */
+/* The winner's stream or engine failed. Data that arrived before is still delivered, so the last
+ * event waits for the application to receive it; senders are told at once. */
 static bool work_failed(struct enn_conn *c)
 {
 	struct enn_attempt *a = c->winner;
@@ -320,7 +320,8 @@ static bool work_close(struct enn_conn *c, enn_time now)
 	return true;
 }
 
-/* RFC 9622 §8.1.3. When to give up; ENN_TIME_NEVER if there is no limit or nothing is waited for. */
+/* RFC 9622 §8.1.3. When to give up; ENN_TIME_NEVER if there is no limit or nothing is waited
+ * for. */
 static enn_time give_up_time(const struct enn_conn *c)
 {
 	enn_time limit = enn_conn_value(c, ENN_PROPERTY_CONN_TIMEOUT);

@@ -33,7 +33,7 @@ static void fill_defaults(struct enn_context_options *o)
 	}
 }
 
-/* ---- what the runtime calls -------------------------------------------------------------------- */
+/* ---- what the runtime calls ---------------------------------------------------------- */
 
 static void flush(void *owner)
 {
@@ -92,7 +92,7 @@ static const struct enn_runtime_ops runtime_ops = {
 	.account = account,
 };
 
-/* ---- construction ---------------------------------------------------------------------------------- */
+/* ---- construction -------------------------------------------------------------------- */
 
 static void keylog_sink(void *context, const char *line)
 {
@@ -266,7 +266,7 @@ struct enn_error *enn_error_copy(const struct enn_env *env, const struct enn_err
 	return copy;
 }
 
-/* ---- the queue ------------------------------------------------------------------------------------------ */
+/* ---- the queue ----------------------------------------------------------------------- */
 
 static void notify(struct enn_context *ctx)
 {
@@ -348,7 +348,7 @@ size_t enn_poll(struct enn_context *ctx, struct enn_taps_event *events, size_t n
 	}
 }
 
-/* ---- embedding -------------------------------------------------------------------------------------------- */
+/* ---- embedding ----------------------------------------------------------------------- */
 
 enn_time enn_context_now(const struct enn_context *ctx)
 {

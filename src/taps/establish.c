@@ -37,7 +37,7 @@ void enn_establish_free(struct enn_conn *c)
 	c->establish = NULL;
 }
 
-/* ---- resolution ---------------------------------------------------------------------------- */
+/* ---- resolution ---------------------------------------------------------------------- */
 
 /* Tells the race, and keeps one attempt for each of its candidates under the same index. */
 static void add(struct enn_conn *c, size_t group, enum enn_family family,
@@ -104,7 +104,7 @@ static void begin(struct enn_conn *c)
 	}
 }
 
-/* ---- attempts --------------------------------------------------------------------------------- */
+/* ---- attempts ------------------------------------------------------------------------ */
 
 /* True if any failed. */
 static bool reap_failed(struct enn_conn *c, enn_time now)
@@ -124,8 +124,8 @@ static bool reap_failed(struct enn_conn *c, enn_time now)
 	return any;
 }
 
-/* What an operator can do something about is told rather than what the network did: a refused certificate
- * before a refused connection. */
+/* What an operator can do something about is told rather than what the network did: a refused
+ * certificate before a refused connection. */
 static const struct enn_error *most_telling(const struct enn_conn *c)
 {
 	const struct enn_error *best = NULL;
@@ -197,7 +197,7 @@ void enn_establish_won(struct enn_attempt *a)
 	enn_conn_report_sealed(c);
 }
 
-/* ---- initiate ------------------------------------------------------------------------------------ */
+/* ---- initiate ------------------------------------------------------------------------ */
 
 enum enn_status enn_preconnection_initiate(struct enn_preconnection *pre,
 					   struct enn_connection *out, struct enn_error *error)

@@ -2,10 +2,10 @@
  *
  * The inside of contexts, connections and listeners.
  *
- * Who does what when. API calls only change state and mark the connection (enn_conn_wake); network and timers
- * drive engines, whose events change state and mark. enn_conn_work then looks at a
- * marked connection from outside of all that and makes what progress there is: it starts attempts, ends
- * connections, frees what is over. So nothing is ever freed under the feet of its caller.
+ * Who does what when. API calls only change state and mark the connection (enn_conn_wake); network
+ * and timers drive engines, whose events change state and mark. enn_conn_work then looks at a
+ * marked connection from outside of all that and makes what progress there is: it starts attempts,
+ * ends connections, frees what is over. So nothing is ever freed under the feet of its caller.
  */
 #ifndef ENN_TAPS_INTERNAL_H
 #define ENN_TAPS_INTERNAL_H
@@ -46,7 +46,7 @@ struct enn_context {
 	size_t send_bytes; /* copies that wait */
 };
 
-/* ---- one candidate, or the one stream of a server's connection ------------------------------------- */
+/* ---- one candidate, or the one stream of a server's connection ----------------------- */
 
 enum enn_question { ENN_NO_QUESTION, ENN_ASK_TRUST, ENN_ASK_PSK, ENN_ASK_SIGN };
 
@@ -70,7 +70,7 @@ struct enn_attempt {
 	size_t asked_len;
 };
 
-/* ---- a connection ------------------------------------------------------------------------------------ */
+/* ---- a connection -------------------------------------------------------------------- */
 
 struct enn_send {
 	struct enn_send *next;
@@ -180,7 +180,7 @@ struct enn_conn {
 	struct enn_error *error; /* why it failed */
 };
 
-/* ---- a listener ---------------------------------------------------------------------------------------- */
+/* ---- a listener ---------------------------------------------------------------------- */
 
 #define ENN_MAX_SOFT_ERRORS 64 /* of one listener in the queue */
 
@@ -202,7 +202,7 @@ struct enn_listen {
 	struct enn_listen *next_marked;
 };
 
-/* ---- context.c ------------------------------------------------------------------------------------------- */
+/* ---- context.c ----------------------------------------------------------------------- */
 
 static inline const struct enn_env *enn_context_env(const struct enn_context *ctx)
 {
@@ -225,7 +225,7 @@ bool enn_context_deliver(struct enn_context *ctx, struct enn_queued *queued,
 void enn_context_discard(struct enn_context *ctx, struct enn_queued *queued);
 struct enn_error *enn_error_copy(const struct enn_env *env, const struct enn_error *error);
 
-/* ---- connection.c ------------------------------------------------------------------------------------------ */
+/* ---- connection.c -------------------------------------------------------------------- */
 
 enum enn_status enn_conn_new(struct enn_context *ctx, struct enn_config *config,
 			     const struct enn_protocol *protocol, struct enn_conn **out);
@@ -243,7 +243,7 @@ uint64_t enn_conn_value(const struct enn_conn *c, enum enn_property id);
 struct enn_engine *enn_conn_engine(const struct enn_conn *c);
 enum enn_connection_state enn_conn_state(const struct enn_conn *c);
 
-/* ---- attempt.c ------------------------------------------------------------------------------------------------ */
+/* ---- attempt.c ----------------------------------------------------------------------- */
 
 struct enn_attempt *enn_attempt_new(struct enn_conn *c, const struct enn_address *remote);
 void enn_attempt_connect(struct enn_attempt *a);
@@ -257,7 +257,7 @@ void enn_attempt_free(struct enn_attempt *a);
 void enn_conn_stream_options(const struct enn_conn *c, struct enn_stream_options *out);
 void enn_attempt_answered(struct enn_attempt *a);
 
-/* ---- establish.c ------------------------------------------------------------------------------------------------ */
+/* ---- establish.c --------------------------------------------------------------------- */
 
 enum enn_status enn_establish_new(struct enn_conn *c);
 void enn_establish_free(struct enn_conn *c);
@@ -265,7 +265,7 @@ void enn_establish_work(struct enn_conn *c, enn_time now);
 /* The candidate's security handshake is complete: the others go. */
 void enn_establish_won(struct enn_attempt *a);
 
-/* ---- send.c, receive.c -------------------------------------------------------------------------------------------- */
+/* ---- send.c, receive.c --------------------------------------------------------------- */
 
 bool enn_conn_pump(struct enn_conn *c, struct enn_attempt *a);
 void enn_conn_sent(struct enn_conn *c, struct enn_attempt *a, void *user);
@@ -287,16 +287,16 @@ void enn_conn_fail_receives(struct enn_conn *c, enum enn_status status, enum enn
 void enn_conn_free_receives(struct enn_conn *c);
 bool enn_conn_hungry(const struct enn_conn *c);
 
-/* ---- session.c ------------------------------------------------------------------------------------------------------- */
+/* ---- session.c ----------------------------------------------------------------------- */
 
-/* A stored session for this connection, taken out of the store; NULL if there is none. The caller wipes and frees
- * it with enn_session_drop. */
+/* A stored session for this connection, taken out of the store; NULL if there is none. The caller
+ * wipes and frees it with enn_session_drop. */
 uint8_t *enn_session_take(const struct enn_conn *c, size_t *len);
 void enn_session_drop(const struct enn_conn *c, uint8_t *session, size_t len);
 /* True if it was stored. */
 bool enn_session_keep(const struct enn_conn *c, const uint8_t *data, size_t len, int64_t expires);
 
-/* ---- listener.c ------------------------------------------------------------------------------------------------------- */
+/* ---- listener.c ---------------------------------------------------------------------- */
 
 void enn_listen_wake(struct enn_listen *l);
 void enn_listen_work(struct enn_listen *l);

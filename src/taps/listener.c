@@ -32,7 +32,7 @@ void enn_listen_wake(struct enn_listen *l)
 	}
 }
 
-/* ---- incoming connections ------------------------------------------------------------------ */
+/* ---- incoming connections ------------------------------------------------------------ */
 
 static bool has_room(const struct enn_listen *l)
 {
@@ -110,7 +110,7 @@ static bool on_incoming(void *owner, struct enn_tcp_listener *socket)
 	enn_runtime_sync_clock(l->ctx->rt);
 	status = enn_conn_new(l->ctx, l->config, l->protocol, &c);
 	if (status != ENN_OK) {
-		hold(l);
+		enn_tcp_listener_rest(socket);
 		return false;
 	}
 	c->server = true;
@@ -171,7 +171,7 @@ void enn_listen_work(struct enn_listen *l)
 	}
 }
 
-/* ---- stopping --------------------------------------------------------------------------------------- */
+/* ---- stopping ------------------------------------------------------------------------ */
 
 static void close_sockets(struct enn_listen *l)
 {
@@ -278,7 +278,7 @@ enum enn_status enn_listener_local_address(struct enn_listener listener, size_t 
 	return ENN_OK;
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------ */
+/* ---- listening ----------------------------------------------------------------------- */
 
 static enum enn_status bind_failed(const struct enn_address *address, int uv_error,
 				   struct enn_error *error)

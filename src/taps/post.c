@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "taps/internal.h"
 
-/* ---- ending ------------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------- */
 
 enum enn_status enn_connection_close(struct enn_connection connection)
 {
@@ -55,7 +55,7 @@ void enn_connection_free(struct enn_connection connection)
 	enn_conn_destroy(c, ENN_RELEASE_RESET);
 }
 
-/* ---- post-connection interfaces ---------------------------------------------------------------- */
+/* ---- post-connection interfaces ------------------------------------------------------ */
 
 enum enn_status enn_connection_clone(struct enn_connection connection, struct enn_connection *out)
 {
@@ -123,7 +123,7 @@ bool enn_connection_has(struct enn_connection connection, enum enn_feature featu
 	return c != NULL && enn_protocol_built(c->protocol, feature);
 }
 
-/* ---- properties ------------------------------------------------------------------------------------ */
+/* ---- properties ---------------------------------------------------------------------- */
 
 enum enn_status enn_connection_set_property(struct enn_connection connection, enum enn_property id,
 					    uint64_t value)
@@ -248,7 +248,7 @@ enum enn_status enn_connection_info(struct enn_connection connection,
 	return ENN_OK;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------- */
 
 static enum enn_status answer(struct enn_connection connection, uint64_t request,
 			      enum enn_question question, const struct enn_answer *reply)

@@ -50,7 +50,7 @@ struct enn_config *enn_preconnection_change(struct enn_preconnection *pre)
 	return own;
 }
 
-/* ---- endpoints ---------------------------------------------------------------------------- */
+/* ---- endpoints ----------------------------------------------------------------------- */
 
 static enum enn_status add_remote(struct enn_preconnection *pre, const struct enn_remote *remote)
 {
@@ -128,7 +128,7 @@ enum enn_status enn_preconnection_add_local(struct enn_preconnection *pre, const
 	return ENN_OK;
 }
 
-/* ---- security ------------------------------------------------------------------------------ */
+/* ---- security ------------------------------------------------------------------------ */
 
 enum enn_status enn_preconnection_set_server_name(struct enn_preconnection *pre, const char *name)
 {
@@ -214,7 +214,7 @@ enum enn_status enn_preconnection_complete(struct enn_preconnection *pre, struct
 	return ENN_OK;
 }
 
-/* ---- selection ------------------------------------------------------------------------------- */
+/* ---- selection ----------------------------------------------------------------------- */
 
 enum enn_status enn_preconnection_select(struct enn_preconnection *pre, bool listen,
 					 const struct enn_protocol **out, struct enn_error *error)
@@ -226,7 +226,8 @@ enum enn_status enn_preconnection_select(struct enn_preconnection *pre, bool lis
 		*out = choice[0].protocol;
 		return ENN_OK;
 	}
-	/* That a protocol was not allowed is what the caller knows; why an allowed one fell is not. */
+	/* That a protocol was not allowed is what the caller knows; why an allowed one fell is
+	 * not. */
 	size_t telling = 0;
 	while (telling + 1 < n && choice[telling].reason == ENN_REASON_POLICY_PROHIBITED) {
 		telling++;

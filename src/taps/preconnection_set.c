@@ -86,7 +86,7 @@ enum enn_status enn_preconnection_set_entry(struct enn_preconnection *pre, enum 
 	return ENN_OK;
 }
 
-/* ---- by name -------------------------------------------------------------------------------- */
+/* ---- by name ------------------------------------------------------------------------- */
 
 /* How many letters must change to make b out of a (Levenshtein), for short words. */
 static size_t distance(const char *a, const char *b)

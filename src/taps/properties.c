@@ -23,7 +23,8 @@ struct name {
 	uint64_t value;
 };
 
-/* The names of each enumerated type's values; the order of the types is enum enn_property_type's. */
+/* The names of each enumerated type's values; the order of the types is enum
+ * enn_property_type's. */
 static const struct name preferences[] = {{"require", ENN_REQUIRE},
 					  {"prefer", ENN_PREFER},
 					  {"no preference", ENN_NO_PREFERENCE},

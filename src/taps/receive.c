@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "taps/internal.h"
 
-/* ---- pieces ------------------------------------------------------------------------------- */
+/* ---- pieces -------------------------------------------------------------------------- */
 
 static void drop_piece(struct enn_conn *c)
 {
@@ -67,15 +67,15 @@ void enn_conn_received(struct enn_conn *c, const struct enn_message *message,
 	c->final_arrived = (message->flags & ENN_MESSAGE_FINAL) != 0;
 }
 
-/* One read takes at most two buffers, its own and one for the rest of an earlier read. With nothing pinned it
- * may, so that even the smallest window makes progress. */
+/* One read takes at most two buffers, its own and one for the rest of an earlier read. With nothing
+ * pinned it may, so that even the smallest window makes progress. */
 bool enn_conn_hungry(const struct enn_conn *c)
 {
 	return c->pinned == 0 || c->close_called ||
 	       c->pinned + 2 * ENN_READ_BLOCK <= c->ctx->options.receive_window;
 }
 
-/* ---- receives -------------------------------------------------------------------------------- */
+/* ---- receives ------------------------------------------------------------------------ */
 
 static void free_receive(struct enn_conn *c)
 {
@@ -110,7 +110,8 @@ void enn_conn_fail_receives(struct enn_conn *c, enum enn_status status, enum enn
 	}
 }
 
-/* Reports data for the first receive. Takes the reference to block (NULL with len 0); false: out of memory. */
+/* Reports data for the first receive. Takes the reference to block (NULL with len 0); false: out of
+ * memory. */
 static bool hand_over(struct enn_conn *c, struct enn_block *block, const uint8_t *data, size_t len,
 		      uint32_t flags)
 {
@@ -243,7 +244,7 @@ void enn_conn_match(struct enn_conn *c)
 	}
 }
 
-/* ---- the calls ---------------------------------------------------------------------------------- */
+/* ---- the calls ----------------------------------------------------------------------- */
 
 enum enn_status enn_connection_receive(struct enn_connection connection, size_t min_incomplete,
 				       size_t max, void *token)

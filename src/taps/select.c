@@ -20,8 +20,8 @@
 	(BIT(PRESERVE_MSG_BOUNDARIES) | BIT(FULL_CHECKSUM_SEND) | BIT(FULL_CHECKSUM_RECV) |        \
 	 BIT(SOFT_ERROR_NOTIFY))
 
-/* What each protocol's service is like. useTemporaryLocalAddress is of the path and not of the protocol:
- * everything that runs over IP gives it. */
+/* What each protocol's service is like. useTemporaryLocalAddress is of the path and not of the
+ * protocol: everything that runs over IP gives it. */
 static const uint64_t gives[] = {
 	[ENN_PROTOCOL_TLS] = OF_RELIABLE_STREAM | BIT(ZERO_RTT_MSG) | BIT(KEEP_ALIVE) |
 			     BIT(ACTIVE_READ_BEFORE_SEND),
@@ -57,7 +57,7 @@ static bool is_preference(size_t i)
 	return enn_property_at((enum enn_property)i)->type == ENN_PROPERTY_TYPE_pref;
 }
 
-/* ---- interfaces ------------------------------------------------------------------------------- */
+/* ---- interfaces ---------------------------------------------------------------------- */
 
 const char *enn_required_interface(const struct enn_config *config)
 {
@@ -84,7 +84,7 @@ bool enn_interface_refused(const struct enn_config *config, const char *name)
 	return required != NULL && strcmp(required, name) != 0;
 }
 
-/* ---- pruning ------------------------------------------------------------------------------------ */
+/* ---- pruning ------------------------------------------------------------------------- */
 
 static void prune(struct enn_choice *choice, enum enn_reason reason, const char *what,
 		  const char *which, const char *rest)
@@ -162,9 +162,10 @@ static void judge(const struct enn_config *config, bool listen, struct enn_choic
 	}
 }
 
-/* ---- sorting -------------------------------------------------------------------------------------- */
+/* ---- sorting ------------------------------------------------------------------------- */
 
-/* How well the preferences are met: one point for each Prefer that is and each Avoid that is not given. */
+/* How well the preferences are met: one point for each Prefer that is and each Avoid that is not
+ * given. */
 static size_t score(const struct enn_config *config, const struct enn_protocol *p)
 {
 	size_t points = 0;

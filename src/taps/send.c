@@ -12,7 +12,7 @@
 
 #define KNOWN_FLAGS ((uint32_t)(ENN_MESSAGE_FINAL | ENN_MESSAGE_EARLY))
 
-/* ---- the list ------------------------------------------------------------------------------ */
+/* ---- the list ------------------------------------------------------------------------ */
 
 static void free_send(struct enn_conn *c, struct enn_send *s)
 {
@@ -51,7 +51,7 @@ static void report(struct enn_conn *c, struct enn_send **link, struct enn_queued
 	free_send(c, s);
 }
 
-/* ---- into the engine ----------------------------------------------------------------------- */
+/* ---- into the engine ----------------------------------------------------------------- */
 
 static bool begin(struct enn_conn *c, struct enn_attempt *a, struct enn_send *s)
 {
@@ -131,7 +131,7 @@ void enn_conn_unsend(struct enn_conn *c)
 	}
 }
 
-/* ---- expiry and failure ------------------------------------------------------------------------ */
+/* ---- expiry and failure -------------------------------------------------------------- */
 
 enn_time enn_conn_next_expiry(const struct enn_conn *c)
 {
@@ -181,7 +181,7 @@ void enn_conn_free_sends(struct enn_conn *c)
 	}
 }
 
-/* ---- the calls ------------------------------------------------------------------------------------ */
+/* ---- the calls ----------------------------------------------------------------------- */
 
 static enum enn_status check(const struct enn_conn *c, const void *data, size_t len, uint32_t flags,
 			     bool copied)

@@ -112,7 +112,7 @@ bool enn_session_keep(const struct enn_conn *c, const uint8_t *data, size_t len,
 	return enn_session_store_put(store, key, make_key(c, key), data, len, expires) == ENN_OK;
 }
 
-/* ---- sessions that the application keeps ------------------------------------------------------ */
+/* ---- sessions that the application keeps --------------------------------------------- */
 
 enum enn_status enn_preconnection_set_session(struct enn_preconnection *pre, const uint8_t *data,
 					      size_t len)

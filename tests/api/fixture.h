@@ -35,16 +35,16 @@ void fixture_open(struct fixture *f, const struct enn_context_options *options, 
 /* Frees everything and checks that all engines are gone. */
 void fixture_close(struct fixture *f);
 
-/* Listens on 127.0.0.1 and prepares a client for it. With TLS, security parameters are the caller's to set first:
- * fixture_preconnections makes the two preconnections. */
+/* Listens on 127.0.0.1 and prepares a client for it. With TLS, security parameters are the caller's
+ * to set first: fixture_preconnections makes the two preconnections. */
 void fixture_preconnections(struct fixture *f);
 void fixture_listen(struct fixture *f);
 void fixture_initiate(struct fixture *f);
 /* All of it: both ends established, Ready and ConnectionReceived taken. */
 void fixture_connect(struct fixture *f);
 
-/* Waits for an event of the type on that connection (id 0: any object); events of other types are a failure unless
- * they are among `skipped` (bits of 1 << type). Fails after five seconds. */
+/* Waits for an event of the type on that connection (id 0: any object); events of other types are a
+ * failure unless they are among `skipped` (bits of 1 << type). Fails after five seconds. */
 struct enn_taps_event fixture_expect(struct fixture *f, enum enn_taps_event_type type, uint64_t id);
 /* Takes events until one of the type; all others are dropped (received data is released). */
 struct enn_taps_event fixture_await(struct fixture *f, enum enn_taps_event_type type, uint64_t id);

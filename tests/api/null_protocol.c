@@ -94,7 +94,7 @@ static void get_ready(struct null_engine *e)
 	e->ticket_due = e->server && e->p->b.tickets;
 }
 
-/* ---- input ------------------------------------------------------------------------------ */
+/* ---- input --------------------------------------------------------------------------- */
 
 static void take_hello(struct null_engine *e, const uint8_t *content, size_t len)
 {
@@ -249,7 +249,7 @@ static enum enn_status null_end(struct enn_engine *base, enn_time now)
 	return ENN_OK;
 }
 
-/* ---- output ------------------------------------------------------------------------------- */
+/* ---- output -------------------------------------------------------------------------- */
 
 static bool put(struct enn_batch *batch, uint8_t type, const void *content, size_t len)
 {
@@ -366,7 +366,7 @@ static enum enn_status null_send(struct enn_engine *base, enn_time now,
 	return ENN_OK;
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------- */
 
 static bool tell(bool *flag, struct enn_event *event, enum enn_event_type type)
 {
@@ -487,7 +487,7 @@ static void null_next_event(struct enn_engine *base, enn_time now, struct enn_ev
 	(void)tell(&e->tell_closed, event, ENN_EVENT_CLOSED);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------- */
+/* ---- the rest ------------------------------------------------------------------------ */
 
 static enum enn_status null_answer(struct enn_engine *base, enn_time now,
 				   const struct enn_answer *answer)

@@ -71,7 +71,7 @@ static void await_ready(struct fixture *f)
 	(void)fixture_await(f, ENN_TAPS_READY, f->client.id);
 }
 
-/* ---- the race ------------------------------------------------------------------------------ */
+/* ---- the race ------------------------------------------------------------------------ */
 
 static void test_refused_then_good(void **state)
 {
@@ -98,7 +98,8 @@ static void test_refused_then_good(void **state)
 	assert_string_equal(info.server_name, "null.example");
 }
 
-/* The transport of the first connects, its security handshake never ends: the second wins after the delay. */
+/* The transport of the first connects, its security handshake never ends: the second wins after the
+ * delay. */
 static void test_mute_then_good(void **state)
 {
 	struct fixture *f = *state;
@@ -205,7 +206,7 @@ static void test_send_and_close_before_ready(void **state)
 	(void)fixture_await(f, ENN_TAPS_CLOSED, f->client.id);
 }
 
-/* ---- resolution ------------------------------------------------------------------------------ */
+/* ---- resolution ---------------------------------------------------------------------- */
 
 static void test_resolution_failure(void **state)
 {
@@ -281,7 +282,7 @@ static void test_too_many_candidates(void **state)
 	assert_int_equal(tried, 2);
 }
 
-/* ---- local endpoints and interfaces ------------------------------------------------------------- */
+/* ---- local endpoints and interfaces -------------------------------------------------- */
 
 static void test_local_endpoint(void **state)
 {
@@ -322,7 +323,7 @@ static void test_interfaces(void **state)
 	assert_int_equal(e.u.error.reason, ENN_REASON_POLICY_PROHIBITED);
 }
 
-/* ---- arguments -------------------------------------------------------------------------------------- */
+/* ---- arguments ----------------------------------------------------------------------- */
 
 static void test_arguments(void **state)
 {

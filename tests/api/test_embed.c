@@ -14,10 +14,10 @@
 
 #define MS ENN_MILLISECOND
 
-/* ---- descriptor, deadline, step --------------------------------------------------------------- */
+/* ---- descriptor, deadline, step ------------------------------------------------------ */
 
-/* Waits as a program with its own poll() would: for the descriptor and the deadline, nothing else. Returns
- * false after five seconds without an event. */
+/* Waits as a program with its own poll() would: for the descriptor and the deadline, nothing else.
+ * Returns false after five seconds without an event. */
 static bool poll_for_event(struct enn_context *ctx, struct enn_taps_event *event, size_t *waits)
 {
 	enn_time until = enn_context_now(ctx) + 5 * ENN_SECOND;
@@ -113,7 +113,7 @@ static void test_deadline(void **state)
 	fixture_close(&f);
 }
 
-/* ---- the application's own libuv loop ------------------------------------------------------------ */
+/* ---- the application's own libuv loop ------------------------------------------------ */
 
 struct app {
 	uv_loop_t loop;

@@ -95,7 +95,8 @@ static void test_close_is_last_and_once(void **state)
 	assert_ptr_equal(e.token, token(7));
 	assert_int_equal(e.u.received.len, 3);
 	CHECK(enn_message_release(e.u.received.loan));
-	/* the end comes with the data if it was there already, else by itself: one event for each receive either way */
+	/* the end comes with the data if it was there already, else by itself: one event for each
+	 * receive either way */
 	if (e.u.received.end_of_message) {
 		e = fixture_expect(f, ENN_TAPS_RECEIVE_ERROR, f->server.id);
 		assert_int_equal(e.u.error.status, ENN_E_CLOSED);

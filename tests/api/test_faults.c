@@ -38,7 +38,8 @@ static void give(void *ctx, void *ptr, size_t size)
 	free(ptr);
 }
 
-/* From here on the context allocates through us. It has its runtime already, which comes back through us too. */
+/* From here on the context allocates through us. It has its runtime already, which comes back
+ * through us too. */
 static void hook(struct fixture *f)
 {
 	memset(&heap, 0, sizeof(heap));
@@ -132,7 +133,7 @@ static struct outcome converse(size_t n)
 	}
 	/* the snapshot makes this a copy */
 	(void)ok(&o, enn_preconnection_set_u64(f.client_pre, ENN_PROPERTY_CONN_PRIORITY, 3));
-	while (!o.done && enn_poll(f.ctx, &e, 1, 60 * MS) == 1) {
+	while (!o.done && enn_poll(f.ctx, &e, 1, 250 * MS) == 1) {
 		on_event(&f, &o, &e);
 	}
 out:

@@ -88,8 +88,8 @@ static void test_borrowed_send(void **state)
 	free(data);
 }
 
-/* A reader that keeps what it gets: the memory on loan stays in the window, the sender is held up, and
- * nothing is lost when the reader goes on. */
+/* A reader that keeps what it gets: the memory on loan stays in the window, the sender is held up,
+ * and nothing is lost when the reader goes on. */
 static void test_slow_reader(void **state)
 {
 	struct fixture *f = *state;
@@ -271,7 +271,8 @@ static void test_min_and_max(void **state)
 	free(data);
 }
 
-/* A minimum as large as the window, in tiny messages: gathering must not wait for a window that it fills itself. */
+/* A minimum as large as the window, in tiny messages: gathering must not wait for a window that it
+ * fills itself. */
 static void test_gather_the_window(void **state)
 {
 	struct fixture *f = *state;

@@ -10,7 +10,7 @@
 
 #include "taps/internal.h"
 
-/* ---- stale handles ---------------------------------------------------------------------------- */
+/* ---- stale handles ------------------------------------------------------------------- */
 
 static void expect_stale(struct enn_connection c)
 {
@@ -79,7 +79,7 @@ static void test_null_is_legal(void **state)
 	enn_preconnection_free(NULL);
 }
 
-/* ---- freeing at the n-th event --------------------------------------------------------------------- */
+/* ---- freeing at the n-th event ------------------------------------------------------- */
 
 enum victim { CLIENT, SERVER, LISTENER, ABORT_CLIENT, CLOSE_SERVER, EVERYTHING, VICTIMS };
 
@@ -338,7 +338,7 @@ static void test_preconnection_outlives(void **state)
 	fixture_close(&f);
 }
 
-/* ---- many ------------------------------------------------------------------------------------------- */
+/* ---- many ---------------------------------------------------------------------------- */
 
 static void test_thousand_connections(void **state)
 {

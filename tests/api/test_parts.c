@@ -141,7 +141,8 @@ static void ring(void *owner, enn_time now)
 	a->rang = true;
 }
 
-/* Against the plainest model: everything due rings once, in order, whatever was set, moved and stopped before. */
+/* Against the plainest model: everything due rings once, in order, whatever was set, moved and
+ * stopped before. */
 static void test_timers(void **state)
 {
 	enum { COUNT = 300 };
@@ -268,8 +269,18 @@ static void expect_address(const char *text, const char *printed)
 static void test_addresses(void **state)
 {
 	static const char *const wrong[] = {
-		"",	     "localhost", "1.2.3",	"1.2.3.4.5",	"256.1.1.1", "1.2.3.4%lo",
-		"::1%",	     "::1%nope0", "[::1]",	"::g",		"1.2.3.4 ",  "%lo",
+		"",
+		"localhost",
+		"1.2.3",
+		"1.2.3.4.5",
+		"256.1.1.1",
+		"1.2.3.4%lo",
+		"::1%",
+		"::1%nope0",
+		"[::1]",
+		"::g",
+		"1.2.3.4 ",
+		"%lo",
 		"0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"};
 	struct enn_address a = {0};
 	struct sockaddr_storage sa = {.ss_family = AF_UNIX};
@@ -320,8 +331,8 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slots), cmocka_unit_test(test_queue),
-		cmocka_unit_test(test_timers), cmocka_unit_test(test_pool),
+		cmocka_unit_test(test_slots),	  cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_timers),	  cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_names),
 	};
 

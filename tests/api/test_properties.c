@@ -24,8 +24,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Names and defaults as RFC 9622 §6.2, §8.1, §8.2, §9.1.3 and §8.1.11 give them; typed in here a second time so that a
- * change of the table is noticed. */
+/* Names and defaults as RFC 9622 §6.2, §8.1, §8.2, §9.1.3 and §8.1.11 give them; typed in here a
+ * second time so that a change of the table is noticed. */
 static const struct {
 	const char *name;
 	uint64_t value;
@@ -204,7 +204,7 @@ static void test_parse(void **state)
 	assert_int_equal(enn_preconnection_parse(p, NULL, "true", &error), ENN_E_ARGUMENT);
 }
 
-/* ---- selection ------------------------------------------------------------------------------ */
+/* ---- selection ----------------------------------------------------------------------- */
 
 static struct enn_candidate_report row_of(struct fixture *f, enum enn_protocol_id id)
 {

@@ -28,7 +28,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- questions -------------------------------------------------------------------------------- */
+/* ---- questions ----------------------------------------------------------------------- */
 
 static void test_trust(void **state)
 {
@@ -119,7 +119,7 @@ static void test_question_of_the_dead(void **state)
 	assert_true(failed);
 }
 
-/* ---- sessions ------------------------------------------------------------------------------------ */
+/* ---- sessions ------------------------------------------------------------------------ */
 
 static void test_sessions(void **state)
 {
@@ -184,7 +184,7 @@ static void test_session_strictness(void **state)
 	enn_session_store_free(store);
 }
 
-/* ---- early data -------------------------------------------------------------------------------------- */
+/* ---- early data ---------------------------------------------------------------------- */
 
 static void get_session(struct fixture *f)
 {
@@ -331,7 +331,8 @@ static void test_early_data_on_the_loser(void **state)
 	char text[8];
 
 	get_session(f);
-	/* the same port and name as the session's, at an address where nobody answers the hello, and before it */
+	/* the same port and name as the session's, at an address where nobody answers the hello,
+	 * and before it */
 	f->null.b.take_early = true;
 	(void)snprintf(text, sizeof(text), "%u", port);
 	struct enn_session_store *store = enn_session_store_new(4);

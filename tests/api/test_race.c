@@ -189,7 +189,8 @@ static void test_no_hold_later(void **state)
 	expect_start(&r, 51 * MS, v4(2), NULL);
 }
 
-/* Remote endpoints go in their order; an earlier one that is being looked up is waited for as IPv6 is. */
+/* Remote endpoints go in their order; an earlier one that is being looked up is waited for as IPv6
+ * is. */
 static void test_groups(void **state)
 {
 	struct enn_race r;
@@ -234,7 +235,8 @@ static void test_bounds(void **state)
 	assert_int_equal(r.count, 3);
 }
 
-/* Whatever fails whenever: every address is tried once, never two within the delay unless one failed, and the race ends. */
+/* Whatever fails whenever: every address is tried once, never two within the delay unless one
+ * failed, and the race ends. */
 static void test_random_runs(void **state)
 {
 	uint64_t seed = 88172645463325252u;

@@ -120,7 +120,7 @@ static void close_both(struct tls_fixture *t)
 	enn_connection_free(t->f.server);
 }
 
-/* ---- the ordinary connection ------------------------------------------------------------------ */
+/* ---- the ordinary connection --------------------------------------------------------- */
 
 static void test_connection(void **state)
 {
@@ -235,7 +235,7 @@ static void test_many_small_messages(void **state)
 	close_both(t);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------- */
+/* ---- refusals ------------------------------------------------------------------------ */
 
 static void test_wrong_name(void **state)
 {
@@ -298,7 +298,7 @@ static void test_client_certificate(void **state)
 	enn_credential_free(credential);
 }
 
-/* ---- questions ------------------------------------------------------------------------------------------ */
+/* ---- questions ----------------------------------------------------------------------- */
 
 static void test_trust_question(void **state)
 {
@@ -345,7 +345,7 @@ static void test_psk_question(void **state)
 	assert_true(info.security.external_psk);
 }
 
-/* ---- sessions, early data ----------------------------------------------------------------------------------- */
+/* ---- sessions, early data ------------------------------------------------------------ */
 
 static void test_resumption(void **state)
 {
@@ -406,7 +406,7 @@ static void test_early_data(void **state)
 	close_both(t);
 }
 
-/* ---- endings --------------------------------------------------------------------------------------------------- */
+/* ---- endings ------------------------------------------------------------------------- */
 
 /* The connection is cut after data: what arrived is delivered, and the end is not taken for one. */
 static void test_truncation(void **state)

@@ -329,7 +329,7 @@ int main(int argc, char **argv)
 		return 77;
 	}
 	must(status == ENN_OK, "crypto");
-	lab.pki = sim_pki_new();
+	lab.pki = sim_pki_new(1u << lab.setup->key);
 	lab.env.random = env_random;
 	lab.env.random_ctx = &lab.rng;
 	lab.env.wall_offset = SIM_EPOCH * (int64_t)ENN_SECOND;

@@ -141,7 +141,7 @@ static void make_identity(struct identity *id, const char *name, enum sim_key ki
 	     "external credential");
 }
 
-struct sim_pki *sim_pki_new(void)
+struct sim_pki *sim_pki_new(unsigned keys)
 {
 	struct sim_pki *pki = calloc(1, sizeof(*pki));
 	X509 *root;
@@ -153,6 +153,9 @@ struct sim_pki *sim_pki_new(void)
 	EVP_PKEY_free(root_key);
 	pki->root_pem = make_root("sim root", &root, &root_key);
 	for (int kind = 0; kind < SIM_KEY_COUNT; kind++) {
+		if (!(keys & 1u << kind)) {
+			continue;
+		}
 		make_identity(&pki->side[true][kind], SIM_SERVER_NAME, (enum sim_key)kind, root,
 			      root_key);
 		make_identity(&pki->side[false][kind], "client.sim.example", (enum sim_key)kind,
@@ -251,6 +254,9 @@ void sim_pki_secrets(const struct sim_pki *pki, struct sim_scan *scan)
 		uint8_t raw[256];
 		size_t len = sizeof(raw);
 
+		if (id->key == NULL) {
+			continue;
+		}
 		if (EVP_PKEY_get_raw_private_key(id->key, raw, &len) != 1) {
 			bool rsa = i % SIM_KEY_COUNT == SIM_KEY_RSA;
 			must(EVP_PKEY_get_bn_param(id->key,

@@ -21,9 +21,12 @@ enum sim_key { SIM_KEY_ED25519, SIM_KEY_P256, SIM_KEY_P384, SIM_KEY_RSA, SIM_KEY
 
 struct sim_pki;
 
-/* Aborts if libcrypto cannot: there is nothing to test then. Draws from libcrypto's generator, so seed that
+#define SIM_KEYS_ALL ((1u << SIM_KEY_COUNT) - 1)
+
+/* Identities for the kinds of key in the set `keys` of bits 1 << enum sim_key; asking for another is a mistake.
+ * Aborts if libcrypto cannot: there is nothing to test then. Draws from libcrypto's generator, so seed that
  * first. */
-struct sim_pki *sim_pki_new(void);
+struct sim_pki *sim_pki_new(unsigned keys);
 void sim_pki_free(struct sim_pki *pki);
 
 /* Lent. `external` has the chain and no key. */

@@ -24,7 +24,7 @@ void sim_lab_open(struct sim_lab *lab)
 		fprintf(stderr, "sim: no cryptographic context\n");
 		abort();
 	}
-	lab->pki = sim_pki_new();
+	lab->pki = sim_pki_new(SIM_KEYS_ALL);
 }
 
 void sim_lab_close(struct sim_lab *lab)

@@ -317,7 +317,7 @@ static void receive_alert(struct enn_tls *t, const uint8_t *content, size_t len)
 				    ? ENN_REASON_CONNECTION_ABORTED
 				    : ENN_REASON_PROTOCOL_FAILED,
 			    t->hs != NULL ? "handshake" : "connection", "the peer sent alert %u %s",
-			    alert, enn_alert_name(alert));
+			    alert, enn_alert_name(alert) == NULL ? "" : enn_alert_name(alert));
 	t->carrier.error.origin = ENN_ORIGIN_PEER;
 	t->carrier.error.wire_code = alert;
 	if (alert >= ENN_ALERT_BAD_CERTIFICATE && alert <= ENN_ALERT_UNKNOWN_CA &&
