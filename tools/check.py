@@ -116,7 +116,7 @@ def run_test(test, label, wrap):
         is_pytest = "pytest" in command
         if is_pytest:
             command += [f"--junitxml={report}", "-o", "junit_family=xunit1"]
-        result.output, status = run(command, env, test["workdir"] or str(TOP), test["timeout"])
+        result.output, status = run(command, env, test["workdir"] or test["build"], test["timeout"])
         if is_pytest:
             parse_junit(result, report, status)
         else:
@@ -145,6 +145,7 @@ def tests_of(build):
                             stdout=subprocess.PIPE).stdout
     tests = json.loads(listed)
     for test in tests:
+        test["build"] = str(build)  # Meson's own default place to run
         test["suites"] = {suite.split(":")[-1] for suite in test["suite"]}
     return tests
 

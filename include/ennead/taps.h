@@ -13,9 +13,9 @@
  *      event is taken, or until the connection is freed.
  *   4. Received data is a loan until enn_message_release, also beyond the connection's life. What
  *      is not released is not read again from the network: loans are the flow control.
- *   5. enn_connection_free is legal at any time, while its event is handled too. On a live connection
- *      it aborts, and no later event names it. Handles carry a generation: a call with a
- *      handle whose object is gone answers ENN_E_STALE.
+ *   5. enn_connection_free is legal at any time, while its event is handled too. On a live
+ *      connection it aborts, and no later event names it. Handles carry a generation: a call with
+ *      a handle whose object is gone answers ENN_E_STALE.
  *   6. A context belongs to one thread and two contexts share nothing. There is no global state
  *      and no library initialisation.
  *
@@ -110,8 +110,9 @@ struct enn_context_options {
 ENN_API ENN_MUST_CHECK enum enn_status enn_context_new(const struct enn_context_options *options,
 						       struct enn_context **out,
 						       struct enn_error *error);
-/* Aborts and frees everything that is left in it; loans end. With a loop of the application's the
- * last handles close on its next turns: run it until it is empty before uv_loop_close. Not from
+/* Aborts and frees everything that is left in it; loans end. May wait for a name look-up that the
+ * system's resolver cannot be made to give up. With a loop of the application's it waits for
+ * nothing: the last handles close on its next turns: run it until it is empty before uv_loop_close. Not from
  * inside `notify`. */
 ENN_API void enn_context_free(struct enn_context *context);
 
@@ -223,8 +224,9 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_add_local(struct enn_pr
  * security parameters must not ask for one (checkName or verifyPeer off, or a PSK). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_server_name(
 	struct enn_preconnection *pre, const char *name);
-/* Makes a copy: later changes of `security` have no effect; its credentials, trust and session
- * store are shared by reference. Without a call: enn_security_new(). */
+/* Makes a copy: later changes of `security` have no effect; its credentials and trust are shared by
+ * reference, and so is a session store that was set in it. Without one, connections of the same
+ * preconnection resume each other's sessions, and no others. Without a call: enn_security_new(). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_preconnection_set_security(
 	struct enn_preconnection *pre, const struct enn_security *security);
 /* A session for the first connection made from it, from enn_connection_take_session: tried before

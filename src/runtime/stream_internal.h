@@ -26,6 +26,7 @@ struct enn_stream {
 	bool fin;   /* and is sent */
 	bool ended; /* nothing more to read */
 	bool closing;
+	bool tuned; /* has socket options that are not the system's defaults */
 };
 
 /* Takes the socket over, also when it fails. */

@@ -29,8 +29,14 @@ static void set_int(int fd, int level, int name, int value)
 void enn_stream_set_options(struct enn_stream *s, const struct enn_stream_options *options)
 {
 	uint64_t rate = options->pacing == 0 ? UINT64_MAX : options->pacing;
+	bool plain = options->user_timeout_ms == 0 && options->keepalive_s == 0 &&
+		     options->pacing == 0 && options->dscp == 0;
 
 	set_int(s->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (plain && !s->tuned) {
+		return; /* the defaults need no calls */
+	}
+	s->tuned = true;
 	set_int(s->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)options->user_timeout_ms);
 	set_int(s->fd, SOL_SOCKET, SO_KEEPALIVE, options->keepalive_s != 0);
 	if (options->keepalive_s != 0) {
