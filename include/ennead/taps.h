@@ -112,8 +112,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_context_new(const struct enn_context_
 						       struct enn_error *error);
 /* Aborts and frees everything that is left in it; loans end. May wait for a name look-up that the
  * system's resolver cannot be made to give up. With a loop of the application's it waits for
- * nothing: the last handles close on its next turns: run it until it is empty before uv_loop_close. Not from
- * inside `notify`. */
+ * nothing, and the last handles close on its next turns: run it until it is empty before
+ * uv_loop_close. Not from inside `notify`. */
 ENN_API void enn_context_free(struct enn_context *context);
 
 /* Takes up to n events; waits up to `timeout` nanoseconds for the first (0: does not wait,

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -296,6 +297,34 @@ static void test_full_house(void **state)
 	}
 }
 
+/* Out of descriptors: told, waited for without spinning, and over when there are some again. */
+static void test_no_descriptors(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit;
+	struct rlimit low;
+
+	fixture_preconnections(f);
+	CHECK(enn_preconnection_set_pref(f->server_pre, ENN_PROPERTY_SOFT_ERROR_NOTIFY,
+					 ENN_PREFER));
+	fixture_listen(f);
+	int fd = raw_connect(f->port);
+	assert_int_equal(send(fd, "H\0\0", 3, 0), 3);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = limit;
+	low.rlim_cur = (rlim_t)fd + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	enn_time begin = enn_context_now(f->ctx);
+	for (int i = 0; i < 3; i++) {
+		struct enn_taps_event e = fixture_expect(f, ENN_TAPS_SOFT_ERROR, 0);
+		assert_int_equal(e.u.error.sys_errno, 24); /* EMFILE */
+	}
+	assert_true(enn_context_now(f->ctx) - begin >= 200 * MS);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	(void)fixture_await(f, ENN_TAPS_CONNECTION_RECEIVED, 0);
+	(void)close(fd);
+}
+
 static void test_user_pointer(void **state)
 {
 	struct fixture *f = *state;
@@ -331,6 +360,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_free_with_pending, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user_pointer, setup, teardown),
 	};
 

@@ -345,8 +345,24 @@ static void test_early_data_on_the_loser(void **state)
 	(void)snprintf(text, sizeof(text), "%u", f->port);
 	CHECK(enn_preconnection_add_remote(p, "127.0.0.1", text));
 	/* a session under this preconnection's key: protocol, checks, port, name */
-	uint8_t key[18] = {ENN_PROTOCOL_TLS, 3, (uint8_t)(port >> 8), (uint8_t)port, 0, 12};
-	memcpy(key + 6, "null.example", 12);
+	uint8_t key[18] = {ENN_PROTOCOL_TLS,
+			   3,
+			   (uint8_t)(port >> 8),
+			   (uint8_t)port,
+			   0,
+			   12,
+			   'n',
+			   'u',
+			   'l',
+			   'l',
+			   '.',
+			   'e',
+			   'x',
+			   'a',
+			   'm',
+			   'p',
+			   'l',
+			   'e'};
 	CHECK(enn_session_store_put(store, key, sizeof(key), (const uint8_t *)"s", 1, INT64_MAX));
 	struct enn_message_context m = {.flags = ENN_MESSAGE_EARLY};
 	CHECK(enn_preconnection_initiate_with_send(p, "only once", 9, &m, &f->client, NULL));

@@ -305,6 +305,7 @@ static void test_trust_question(void **state)
 	struct tls_fixture *t = *state;
 
 	CHECK(enn_security_set_bool(t->client, ENN_SECURITY_DELEGATE_PEER, true));
+	CHECK(enn_security_set_bool(t->client, ENN_SECURITY_RESUME, false)); /* it would not ask */
 	apply(t);
 	fixture_initiate(&t->f);
 	struct enn_taps_event e = fixture_await(&t->f, ENN_TAPS_TRUST_REQUEST, t->f.client.id);
