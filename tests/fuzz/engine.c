@@ -20,9 +20,33 @@ struct side {
 	size_t sends; /* borrowed and not given back */
 };
 
+/* A change to one of the helper's handshake messages, before it is protected: only so do changed messages get
+ * past the record layer. */
+enum forgery {
+	FORGE_XOR,
+	FORGE_SET,
+	FORGE_TRUNCATE,
+	FORGE_EXTEND,
+	FORGE_TYPE,
+	FORGE_REPLACE,
+	FORGE_DUPLICATE,
+	FORGE_DROP,
+	FORGE_COUNT
+};
+
+struct forge {
+	bool armed;
+	uint8_t wait; /* messages that go out unchanged before */
+	enum forgery what;
+	uint16_t at;
+	uint8_t value;
+	uint8_t bytes[64];
+};
+
 struct world {
 	struct side victim;
 	struct side helper;
+	struct forge forge[4];
 	const uint8_t *in;
 	size_t left;
 	enn_time now;
@@ -40,6 +64,119 @@ static uint8_t next(struct world *w)
 	w->left--;
 	return *w->in++;
 }
+
+/* ---- forgery ---------------------------------------------------------------------------------- */
+
+static struct world *current;
+static const struct enn_handshake_carrier_ops *real_ops;
+
+static void arm(struct world *w)
+{
+	for (size_t i = 0; i < 4; i++) {
+		struct forge *f = &w->forge[i];
+		if (f->armed) {
+			continue;
+		}
+		f->armed = true;
+		f->wait = next(w) & 15;
+		f->what = (enum forgery)(next(w) % FORGE_COUNT);
+		f->at = (uint16_t)(next(w) << 8 | next(w));
+		f->value = next(w);
+		if (f->what == FORGE_EXTEND || f->what == FORGE_REPLACE) {
+			f->value &= 63;
+			for (size_t k = 0; k < f->value; k++) {
+				f->bytes[k] = next(w);
+			}
+		}
+		return;
+	}
+}
+
+static struct forge *due(struct world *w)
+{
+	struct forge *found = NULL;
+
+	for (size_t i = 0; i < 4 && w != NULL; i++) {
+		struct forge *f = &w->forge[i];
+		if (f->armed && f->wait == 0 && found == NULL) {
+			found = f;
+			f->armed = false;
+		} else if (f->armed && f->wait > 0) {
+			f->wait--;
+		}
+	}
+	return found;
+}
+
+/* The message as it goes out: its length. room is larger than len by 64. */
+static size_t forge_message(const struct forge *f, uint8_t *message, size_t len)
+{
+	size_t body = len - ENN_HS_HEADER;
+
+	switch (f->what) {
+	case FORGE_XOR:
+		message[f->at % len] ^= f->value;
+		return len;
+	case FORGE_SET:
+		message[f->at % len] = f->value;
+		return len;
+	case FORGE_TYPE:
+		message[0] = f->value;
+		return len;
+	case FORGE_TRUNCATE:
+		body = f->at % (body + 1);
+		break;
+	case FORGE_EXTEND:
+		memcpy(message + len, f->bytes, f->value);
+		body += f->value;
+		break;
+	case FORGE_REPLACE: {
+		size_t at = f->at % (body + 1);
+		memcpy(message + ENN_HS_HEADER + at, f->bytes, f->value);
+		body = at + f->value > body ? at + f->value : body;
+		break;
+	}
+	default:
+		return len;
+	}
+	message[1] = (uint8_t)(body >> 16);
+	message[2] = (uint8_t)(body >> 8);
+	message[3] = (uint8_t)body;
+	return ENN_HS_HEADER + body;
+}
+
+static void forging_commit(struct enn_handshake_carrier *c, enum enn_level level, uint8_t type,
+			   size_t len)
+{
+	static uint8_t copy[65536 + 64];
+	struct enn_tls *t = enn_tls_of(c);
+	const struct forge *f = due(current);
+
+	if (f == NULL || len > 65536) {
+		real_ops->commit(c, level, type, len);
+		return;
+	}
+	memcpy(copy, enn_buffer_tail(&t->flight), len);
+	len = forge_message(f, copy, len);
+	for (int i = f->what == FORGE_DROP ? 2 : f->what == FORGE_DUPLICATE ? 0 : 1; i < 2; i++) {
+		FUZZ_ASSERT(enn_buffer_reserve(&t->flight, c->env, len) == ENN_OK);
+		memcpy(enn_buffer_tail(&t->flight), copy, len);
+		real_ops->commit(c, level, type, len);
+	}
+}
+
+static void let_forge(struct side *helper)
+{
+	static struct enn_handshake_carrier_ops ops;
+	struct enn_tls *t = (struct enn_tls *)helper->engine;
+
+	real_ops = t->carrier.ops;
+	ops = *real_ops;
+	ops.commit = forging_commit;
+	t->carrier.ops = &ops;
+}
+
+/* ---- making ------------------------------------------------------------------------------------- */
 
 static struct enn_security *make_security(bool server, uint8_t flags)
 {
@@ -256,6 +393,10 @@ static void step(struct world *w)
 {
 	uint8_t op = next(w);
 
+	if (op == 255) {
+		arm(w);
+		return;
+	}
 	switch (op % 14) {
 	case 0:
 		carry(w, &w->helper, &w->victim, next(w), false);
@@ -308,7 +449,8 @@ static void step(struct world *w)
 	}
 }
 
-static void run(bool server, uint8_t flags, bool resume, const uint8_t *data, size_t size)
+/* options: bit 0 resume, bits 1 and 2 how many messages of the helper are forged from the beginning. */
+static void run(bool server, uint8_t flags, uint8_t options, const uint8_t *data, size_t size)
 {
 	static struct world w;
 
@@ -316,8 +458,13 @@ static void run(bool server, uint8_t flags, bool resume, const uint8_t *data, si
 	w.in = data;
 	w.left = size;
 	w.now = ENN_SECOND;
-	w.victim.engine = make_engine(server, flags, resume);
-	w.helper.engine = make_engine(!server, flags, resume);
+	w.victim.engine = make_engine(server, flags, options & 1);
+	w.helper.engine = make_engine(!server, flags, options & 1);
+	for (int i = 0; i < (options >> 1 & 3); i++) {
+		arm(&w);
+	}
+	current = &w;
+	let_forge(&w.helper);
 	FUZZ_ASSERT(enn_engine_start(w.victim.engine, w.now) == ENN_OK);
 	FUZZ_ASSERT(enn_engine_start(w.helper.engine, w.now) == ENN_OK);
 	settle(&w, &w.victim);
@@ -325,6 +472,7 @@ static void run(bool server, uint8_t flags, bool resume, const uint8_t *data, si
 	for (int steps = 0; w.left > 0 && steps < 200; steps++) {
 		step(&w);
 	}
+	current = NULL;
 	enn_engine_free(w.victim.engine);
 	enn_engine_free(w.helper.engine);
 }
@@ -336,12 +484,12 @@ void fuzz_engine(bool server, const uint8_t *data, size_t size)
 	(void)fuzz_env();
 	fuzz_env_reset();
 	if (session_len == 0) {
-		run(false, 4, false, honest, sizeof(honest)); /* a session that allows early data */
+		run(false, 4, 0, honest, sizeof(honest)); /* a session that allows early data */
 		FUZZ_ASSERT(session_len > 0);
 		fuzz_env_reset();
 	}
 	if (size >= 2) {
-		run(server, data[0], data[1] & 1, data + 2, size - 2);
+		run(server, data[0], data[1], data + 2, size - 2);
 	}
 	FUZZ_ASSERT(fuzz_env_allocated() == 0);
 }

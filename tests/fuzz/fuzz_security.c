@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Security parameters by name and text; PEM credentials and trust anchors.
+ * Security parameters by name and text; PEM credentials, trust anchors and revocation lists.
  */
 #include <string.h>
 
@@ -21,17 +21,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
 	char *value = memchr(text, '=', size - 1);
-	if (data[0] % 3 == 0 && value != NULL) {
+	if (data[0] % 5 == 0 && value != NULL) {
 		*value++ = '\0';
 		if (enn_security_parse(s, text, value, &error) != ENN_OK) {
 			FUZZ_ASSERT(error.text[0] != '\0');
 		}
-	} else if (data[0] % 3 == 1) {
+	} else if (data[0] % 5 == 1) {
 		if (enn_credential_x509_pem(text, size - 1, text, size - 1, &credential, &error) !=
 		    ENN_OK) {
 			FUZZ_ASSERT(credential == NULL && error.text[0] != '\0');
 		}
 		enn_credential_free(credential);
+	} else if (data[0] % 5 == 3) {
+		if (enn_credential_x509_external(text, size - 1, &credential, &error) != ENN_OK) {
+			FUZZ_ASSERT(credential == NULL && error.text[0] != '\0');
+		}
+		enn_credential_free(credential);
+	} else if (data[0] % 5 == 4) {
+		if (enn_security_crl_pem(s, text, size - 1, &error) != ENN_OK) {
+			FUZZ_ASSERT(error.text[0] != '\0');
+		}
 	} else if (enn_security_trust_pem(s, text, size - 1, &error) != ENN_OK) {
 		FUZZ_ASSERT(error.text[0] != '\0');
 	}

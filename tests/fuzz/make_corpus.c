@@ -3,6 +3,8 @@
  * Writes seeds from real handshakes: the messages of a connection with a certificate, one file a message, for the
  * parsers. usage: make_corpus DIRECTORY (with the targets' folders in it)
  */
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,6 +108,34 @@ static void pass(struct enn_engine *from, struct enn_engine *to)
 	} while (event.type != ENN_EVENT_NONE);
 }
 
+/* A revocation list of the certificate's own authority. */
+static void crl_seed(void)
+{
+	BIO *in = BIO_new_mem_buf(fuzz_cert_pem(), -1);
+	BIO *key_in = BIO_new_mem_buf(fuzz_key_pem(), -1);
+	BIO *out = BIO_new(BIO_s_mem());
+	X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(key_in, NULL, NULL, NULL);
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *t = ASN1_TIME_adj(NULL, 1800000000, 0, 0);
+	uint8_t *pem;
+
+	FUZZ_ASSERT(cert != NULL && key != NULL && crl != NULL && t != NULL &&
+		    X509_CRL_set_issuer_name(crl, X509_get_subject_name(cert)) == 1 &&
+		    X509_CRL_set1_lastUpdate(crl, t) == 1 &&
+		    X509_CRL_set1_nextUpdate(crl, t) == 1 && X509_CRL_sign(crl, key, NULL) > 0 &&
+		    PEM_write_bio_X509_CRL(out, crl) == 1);
+	long len = BIO_get_mem_data(out, (char **)&pem);
+	save("security", 4, pem, (size_t)len);
+	ASN1_TIME_free(t);
+	X509_CRL_free(crl);
+	EVP_PKEY_free(key);
+	X509_free(cert);
+	BIO_free(out);
+	BIO_free(key_in);
+	BIO_free(in);
+}
+
 static void text_seeds(void)
 {
 	static const char *const parameters[] = {
@@ -119,6 +149,7 @@ static void text_seeds(void)
 	char both[6000];
 	(void)snprintf(both, sizeof(both), "%s%s", fuzz_cert_pem(), fuzz_key_pem());
 	save("security", 1, (const uint8_t *)both, strlen(both));
+	save("security", 3, (const uint8_t *)fuzz_cert_pem(), strlen(fuzz_cert_pem()));
 }
 
 static void engine_seeds(void)
@@ -135,6 +166,15 @@ static void engine_seeds(void)
 		{0, 0, 1, 2, 1, 2, 6, 2, 5, 24, 0, 0, 1, 1, 13},
 		{128, 0, 13, 5, 2, 4, 1, 0, 0, 0, 13},
 		{65, 0, 13, 10, 40, 13},
+		/* forged messages: wait, what, where (2), value, bytes */
+		{0, 2, 0, 0, 0, 40, 1, 13, 13},
+		{0, 2, 1, 2, 0, 9, 0, 13, 13},
+		{2, 4, 2, 1, 0, 7, 255, 1, 6, 0, 0, 0, 13, 13},
+		{4, 3, 0, 3, 0, 0, 4, 0, 42, 0, 0, 13, 13},
+		{16, 2, 1, 5, 0, 30, 6, 1, 2, 3, 4, 5, 6, 13, 13},
+		{1, 2, 0, 7, 0, 0, 0, 13, 13},
+		{0, 0, 13, 255, 0, 6, 0, 0, 0, 24, 13},
+		{0, 0, 13, 255, 0, 4, 0, 0, 20, 24, 13},
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
@@ -185,6 +225,7 @@ int main(int argc, char **argv)
 	enn_engine_free(server);
 	enn_security_free(s);
 	text_seeds();
+	crl_seed();
 	engine_seeds();
 	return 0;
 }
