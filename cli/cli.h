@@ -41,10 +41,12 @@ extern const size_t cli_command_count;
 int cli_connect(int argc, char **argv);
 int cli_listen(int argc, char **argv);
 int cli_keygen(int argc, char **argv);
+int cli_tunnel(int argc, char **argv);
 int cli_features(int argc, char **argv);
 void cli_connect_help(FILE *out);
 void cli_listen_help(FILE *out);
 void cli_keygen_help(FILE *out);
+void cli_tunnel_help(FILE *out);
 void cli_features_help(FILE *out);
 
 /* ---- options (options.c) ------------------------------------------------------------------ */

@@ -30,7 +30,12 @@ void cli_keygen_help(FILE *out)
 	      "  --sign-csr FILE   a certificate for this request (with --issuer)\n"
 	      "  --crl             a revocation list of --issuer\n"
 	      "  --revoke FILE     a certificate to put on it; again for more\n"
-	      "  --force           replace files that are there\n",
+	      "  --force           replace files that are there\n"
+	      "\n"
+	      "keygen wireguard    a private key on standard output, its public key on standard "
+	      "error\n"
+	      "  --psk             a preshared key instead\n"
+	      "  --pubkey          the public key of the private key on standard input\n",
 	      out);
 }
 
@@ -348,6 +353,9 @@ int cli_keygen(int argc, char **argv)
 	struct keygen k = {.type = "p256", .days = 365};
 	int c;
 
+	if (argc > 1 && strcmp(argv[1], "wireguard") == 0) {
+		return cli_keygen_wireguard(argc - 1, argv + 1);
+	}
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		if (c == 'h') {

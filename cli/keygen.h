@@ -13,6 +13,9 @@
 
 #define KEYGEN_MAX_HOSTS 32
 
+/* `keygen wireguard`: argv begins with that word. Returns the exit status. */
+int cli_keygen_wireguard(int argc, char **argv);
+
 struct keygen {
 	const char *type;
 	const char *out;    /* PREFIX.key, PREFIX.pem */

@@ -170,6 +170,7 @@ enum enn_direction { ENN_DIRECTION_SEND = 0, ENN_DIRECTION_RECEIVE = 1 };
 
 struct enn_event {
 	enum enn_event_type type;
+	uint64_t peer; /* engines with many peers: which one it is about; else 0 */
 	union {
 		struct enn_message received;
 		struct {
@@ -344,6 +345,7 @@ struct enn_info {
 	size_t peer_chain_len;
 	uint64_t keys_sent; /* key updates so far, by direction */
 	uint64_t keys_received;
+	size_t max_message; /* bytes of the longest message that send takes; 0: no limit */
 };
 ENN_API void enn_engine_info(const struct enn_engine *e, struct enn_info *info);
 

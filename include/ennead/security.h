@@ -118,6 +118,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk(const uint8_t *identit
 							  size_t identity_len, const uint8_t *key,
 							  size_t key_len, enum enn_psk_hash hash,
 							  struct enn_credential **out);
+/* A static Curve25519 key of ours, for protocols that know peers by such keys (WireGuard, later
+ * MinimaLT and CurveCP). 32 bytes, copied, clamped; wiped on free. ENN_E_ARGUMENT: all zero. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_static_key(const uint8_t private_key[32],
+								 struct enn_credential **out);
 ENN_API void enn_credential_free(struct enn_credential *credential); /* drops one reference */
 
 /* Takes a reference. Several x509 credentials: the first whose key fits the peer's signature
@@ -126,6 +130,13 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_credential(
 	struct enn_security *security, struct enn_credential *credential);
 /* Ask for PSKs of unknown identities with ENN_EVENT_WANT_PSK (server). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_ask_psk(struct enn_security *security, bool on);
+
+/* A static Curve25519 key that is trusted: a client's peer is the one whose key is added, a listener
+ * accepts all of them. psk: 32 bytes shared with that peer (WireGuard's PresharedKey), or NULL.
+ * The same key again replaces its psk. ENN_E_STATE: frozen. ENN_E_LIMIT: 65536 keys. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_peer_key(struct enn_security *security,
+								 const uint8_t public_key[32],
+								 const uint8_t *psk);
 
 /* ---- sessions -------------------------------------------------------------------------- */
 

@@ -370,6 +370,7 @@ struct enn_connection_info {
 	const char *server_name;  /* client: the name the peer must prove; NULL if none */
 	uint64_t bytes_sent;	  /* application data sealed */
 	uint64_t bytes_received;  /* application data delivered to the queue */
+	uint64_t messages_dropped; /* received, and nobody took what came before them */
 	enn_time started;	  /* on enn_context_now's clock */
 	enn_time transport_ready; /* the TCP connection stood; 0 before */
 	enn_time ready;		  /* the security handshake was complete; 0 before */

@@ -98,6 +98,26 @@ static inline uint64_t enn_read_u64(struct enn_reader *r)
 	return enn_read_uint(r, 8);
 }
 
+/* n <= 8 bytes, little endian. */
+static inline uint64_t enn_read_uint_le(struct enn_reader *r, size_t n)
+{
+	struct enn_bytes v = enn_read_bytes(r, n);
+	uint64_t x = 0;
+	for (size_t i = v.len; i-- > 0;) {
+		x = x << 8 | v.data[i];
+	}
+	return x;
+}
+
+static inline uint32_t enn_read_u32_le(struct enn_reader *r)
+{
+	return (uint32_t)enn_read_uint_le(r, 4);
+}
+static inline uint64_t enn_read_u64_le(struct enn_reader *r)
+{
+	return enn_read_uint_le(r, 8);
+}
+
 /* A vector with a big-endian length of `prefix` bytes whose length must lie in [min, max]
  * (the presentation language's opaque x<min..max>). */
 static inline struct enn_bytes enn_read_vector(struct enn_reader *r, size_t prefix, size_t min,
@@ -196,6 +216,26 @@ static inline void enn_write_u32(struct enn_writer *w, uint32_t x)
 static inline void enn_write_u64(struct enn_writer *w, uint64_t x)
 {
 	enn_write_uint(w, x, 8);
+}
+
+/* The low n <= 8 bytes of x, little endian. */
+static inline void enn_write_uint_le(struct enn_writer *w, uint64_t x, size_t n)
+{
+	uint8_t *at = enn_write_space(w, n);
+	if (at != NULL) {
+		for (size_t i = 0; i < n; i++, x >>= 8) {
+			at[i] = (uint8_t)x;
+		}
+	}
+}
+
+static inline void enn_write_u32_le(struct enn_writer *w, uint32_t x)
+{
+	enn_write_uint_le(w, x, 4);
+}
+static inline void enn_write_u64_le(struct enn_writer *w, uint64_t x)
+{
+	enn_write_uint_le(w, x, 8);
 }
 
 /* Opens a vector: reserves `prefix` bytes for a length that enn_write_end fills in. The mark

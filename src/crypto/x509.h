@@ -49,6 +49,9 @@ enum enn_status enn_trust_add_crl_pem(struct enn_trust *trust, const char *pem, 
 enum enn_status enn_trust_add_system(struct enn_trust *trust);
 bool enn_trust_has_anchors(const struct enn_trust *trust);
 bool enn_trust_has_crls(const struct enn_trust *trust);
+/* SHA-256 over the anchors and CRLs in the order in which they were added; the system's count
+ * as one unchanging thing. Objects with equal digests trust the same. */
+void enn_trust_digest(const struct enn_trust *trust, uint8_t out[32]);
 /* A trust object remembers chains that it validated (at most 256, only while every certificate
  * and CRL involved is valid), so that a peer that is met again costs one hash. On by default. */
 void enn_trust_set_cache(struct enn_trust *trust, bool on);

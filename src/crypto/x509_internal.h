@@ -90,6 +90,7 @@ struct enn_trust {
 	bool system;
 	size_t anchors;
 	size_t crls;
+	uint8_t digest[ENN_X509_DIGEST]; /* of all that was added, in order */
 	X509_STORE *store;
 	X509_STORE_CTX *ctx;	       /* reused by every verification */
 	struct enn_chain_cache *cache; /* NULL: switched off, or no memory for it */

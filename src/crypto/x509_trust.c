@@ -10,6 +10,7 @@
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "crypto/hash.h"
 #include "crypto/x509_internal.h"
 
 /* libcrypto's level of 112 bits: RSA below 2048 bits and SHA-1 signatures are refused. */
@@ -96,6 +97,7 @@ struct enn_trust *enn_trust_copy(const struct enn_trust *trust)
 	}
 	copy->anchors = trust->anchors;
 	copy->crls = trust->crls;
+	memcpy(copy->digest, trust->digest, sizeof(copy->digest));
 	if (trust->system && enn_trust_add_system(copy) != ENN_OK) {
 		enn_trust_free(copy);
 		return NULL;
@@ -114,17 +116,46 @@ void enn_trust_set_cache(struct enn_trust *trust, bool on)
 	}
 }
 
+void enn_trust_digest(const struct enn_trust *trust, uint8_t out[32])
+{
+	uint8_t system = trust->system ? 1 : 0;
+	struct enn_hash hash;
+
+	enn_hash_init(&hash, enn_hash_alg(ENN_HASH_SHA256));
+	enn_hash_update(&hash, trust->digest, sizeof(trust->digest));
+	enn_hash_update(&hash, &system, 1);
+	enn_hash_final(&hash, out);
+}
+
+/* What it is, and its SHA-256, are added to the digest of what is there. */
+static void extend_digest(struct enn_trust *trust, uint8_t what, const uint8_t *object)
+{
+	struct enn_hash hash;
+
+	enn_hash_init(&hash, enn_hash_alg(ENN_HASH_SHA256));
+	enn_hash_update(&hash, trust->digest, sizeof(trust->digest));
+	enn_hash_update(&hash, &what, 1);
+	enn_hash_update(&hash, object, ENN_X509_DIGEST);
+	enn_hash_final(&hash, trust->digest);
+}
+
 /* ---- adding ---------------------------------------------------------------------------------- */
 
 static enum enn_status add_cert(struct enn_trust *trust, BIO *bio, bool *end)
 {
 	X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
 	enum enn_status status = ENN_OK;
+	uint8_t object[ENN_X509_DIGEST];
 
 	*end = cert == NULL;
 	if (cert != NULL) {
 		status = X509_STORE_add_cert(trust->store, cert) == 1 ? ENN_OK : ENN_E_MEMORY;
 		trust->anchors += status == ENN_OK;
+		if (X509_digest(cert, EVP_sha256(), object, NULL) == 1) {
+			extend_digest(trust, 'A', object);
+		} else {
+			status = ENN_E_MEMORY;
+		}
 	}
 	X509_free(cert);
 	return status;
@@ -134,11 +165,17 @@ static enum enn_status add_crl(struct enn_trust *trust, BIO *bio, bool *end)
 {
 	X509_CRL *crl = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
 	enum enn_status status = ENN_OK;
+	uint8_t object[ENN_X509_DIGEST];
 
 	*end = crl == NULL;
 	if (crl != NULL) {
 		status = X509_STORE_add_crl(trust->store, crl) == 1 ? ENN_OK : ENN_E_MEMORY;
 		trust->crls += status == ENN_OK;
+		if (X509_CRL_digest(crl, EVP_sha256(), object, NULL) == 1) {
+			extend_digest(trust, 'R', object);
+		} else {
+			status = ENN_E_MEMORY;
+		}
 	}
 	X509_CRL_free(crl);
 	return status;

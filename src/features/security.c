@@ -204,7 +204,8 @@ struct enn_security *enn_security_copy(const struct enn_security *security)
 	}
 	s->credential_count = security->credential_count;
 	copy_trust(s, security);
-	if (!copy_alpn(s, security) || !copy_sessions(s, security)) {
+	if (!copy_alpn(s, security) || !copy_sessions(s, security) ||
+	    !enn_security_copy_peer_keys(s, security)) {
 		enn_security_free(s);
 		return NULL;
 	}
@@ -230,6 +231,7 @@ void enn_security_free(struct enn_security *s)
 	for (size_t i = 0; i < s->credential_count; i++) {
 		enn_credential_free(s->credential[i]);
 	}
+	enn_security_free_peer_keys(s);
 	enn_trust_free(s->trust);
 	enn_trust_free(s->own);
 	enn_session_store_free(s->store);
@@ -390,6 +392,7 @@ enum enn_status enn_security_acquire(struct enn_security *s, struct enn_error *e
 			return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY,
 					     "security", "out of memory");
 		}
+		enn_security_digest_rules(s);
 		atomic_store(&s->frozen, true);
 	}
 	(void)enn_security_ref(s);

@@ -13,13 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "crypto/alg.h"
 #include "crypto/sig.h"
 #include "crypto/x509.h"
 #include "ennead/security.h"
 #include "features/session_cache.h"
 
-enum enn_credential_type { ENN_CREDENTIAL_X509, ENN_CREDENTIAL_PSK };
+enum enn_credential_type { ENN_CREDENTIAL_X509, ENN_CREDENTIAL_PSK, ENN_CREDENTIAL_STATIC_KEY };
 
 struct enn_credential {
 	atomic_uint refs;
@@ -27,7 +28,7 @@ struct enn_credential {
 	/* X509 */
 	struct enn_chain *chain;
 	struct enn_private_key *key; /* NULL: external, ask with ENN_EVENT_WANT_IDENTITY */
-	/* PSK */
+	/* PSK; a static key has only `secret`, the private key */
 	uint8_t *identity;
 	size_t identity_len;
 	uint8_t *secret;
@@ -49,6 +50,16 @@ struct enn_alpn_id {
 	uint8_t id[255];
 };
 
+#define ENN_STATIC_KEY 32
+
+struct enn_peer_key {
+	uint8_t public_key[ENN_STATIC_KEY];
+	uint8_t psk[ENN_STATIC_KEY]; /* zeros: none */
+};
+
+/* The length of a digest of verification rules. */
+#define ENN_SECURITY_RULES 32
+
 struct enn_security {
 	atomic_uint refs;
 	atomic_bool frozen;
@@ -68,16 +79,30 @@ struct enn_security {
 	struct enn_trust *trust; /* never NULL */
 	bool trust_complete;
 	bool system_trust_set; /* systemTrust was set explicitly */
+	struct enn_peer_key *peer_key; /* static keys that are trusted */
+	size_t peer_key_count;
+	size_t peer_key_cap;
 	bool ask_psk;
 	struct enn_session_store *store; /* never NULL once frozen */
 	bool store_given;		 /* set by the application: copies share it */
 	struct enn_ticket_keys *tickets; /* never NULL once frozen */
 	bool tickets_given;		 /* a key was set by the application: copies get it too */
+	/* What "authenticated" means under these parameters, as a digest: equal for equal rules,
+	 * anchors and CRLs. A session is bound to it. Set once frozen. */
+	uint8_t rules[ENN_SECURITY_RULES];
+	/* The same with our own certificates: as whom a client's session lets it in. */
+	uint8_t client_rules[ENN_SECURITY_RULES];
 };
 
 static inline bool enn_security_flag(const struct enn_security *s, enum enn_security_parameter id)
 {
 	return s->value[id] != 0;
+}
+
+/* What is stored with a session that a client or a server makes under s, which must be frozen. */
+static inline struct enn_bytes enn_security_rules(const struct enn_security *s, bool server)
+{
+	return (struct enn_bytes){server ? s->rules : s->client_rules, ENN_SECURITY_RULES};
 }
 
 static inline const struct enn_code_list *enn_security_list(const struct enn_security *s,
@@ -108,6 +133,14 @@ enum enn_status enn_security_trust(struct enn_security *security, struct enn_err
 
 /* What trust is built from has changed: it is no longer complete. */
 void enn_security_trust_changed(struct enn_security *security);
+
+/* Our static key; NULL: there is none (static_key.c). */
+const struct enn_credential *enn_security_static_key(const struct enn_security *s);
+bool enn_security_copy_peer_keys(struct enn_security *to, const struct enn_security *from);
+void enn_security_free_peer_keys(struct enn_security *s);
+
+/* Fills in rules (security_rules.c). */
+void enn_security_digest_rules(struct enn_security *security);
 
 /* The error of every setter of a frozen object: returns ENN_E_STATE. where must be static. */
 enum enn_status enn_security_frozen(const char *where, struct enn_error *error);

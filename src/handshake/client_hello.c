@@ -63,10 +63,13 @@ static bool session_fits(const struct enn_handshake *hs, const struct enn_sessio
 	struct enn_bytes wanted = {(const uint8_t *)name, strlen(name)};
 	int64_t age = wall - s->issued;
 
+	/* A session is worth what the full handshake checked: under other rules it proves nothing. It is
+	 * also the certificate that we gave then: with another one we would be somebody else. */
 	return s->ticket.len > 0 && enn_bytes_equal(s->server_name, wanted) && age >= 0 &&
 	       age < (int64_t)s->lifetime * (int64_t)ENN_SECOND &&
 	       enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
 				 s->suite) &&
+	       enn_bytes_equal(enn_security_rules(hs->security, false), s->rules) &&
 	       (s->peer_authenticated ||
 		!enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER));
 }

@@ -115,6 +115,7 @@ enum enn_status enn_post_send_ticket(struct enn_handshake_carrier *c, enn_time n
 		.max_early_data =
 			early ? (uint32_t)c->security->value[ENN_SECURITY_MAX_EARLY_DATA] : 0,
 		.peer_authenticated = result->peer_authenticated && !result->external_psk,
+		.rules = enn_security_rules(c->security, true),
 		.psk = {psk, hash->len},
 		.server_name = {(const uint8_t *)name, strlen(name)},
 		.alpn = {result->alpn, result->alpn_len},
@@ -174,6 +175,7 @@ enum enn_status enn_post_receive_ticket(struct enn_handshake_carrier *c, enn_tim
 		.age_add = m.age_add,
 		.max_early_data = m.has_early_data ? m.max_early_data : 0,
 		.peer_authenticated = result->peer_authenticated,
+		.rules = enn_security_rules(c->security, false),
 		.psk = {psk, hash->len},
 		.server_name = {(const uint8_t *)name, strlen(name)},
 		.alpn = {result->alpn, result->alpn_len},

@@ -100,18 +100,33 @@ bool enn_psk_choose_mode(const struct enn_handshake *hs, const struct enn_client
 	return false;
 }
 
+/* Without a certificate only a PSK lets anybody in. */
+static bool serves_strangers(const struct enn_security *security)
+{
+	for (size_t i = 0; i < security->credential_count; i++) {
+		if (security->credential[i]->type == ENN_CREDENTIAL_X509) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* RFC 8446 §4.6.1 and §4.2.11: a ticket counts only for the name and, if a client certificate
- * is required, only if there was one. */
+ * is required, only if there was one. One from other rules than today's (another authority, no
+ * CRL, another PSK) would let in whom a full handshake refuses; only that of a client who
+ * proved nothing, to a server that asks for nothing, is as good as ever. */
 static bool ticket_fits(const struct enn_handshake *hs, const struct enn_client_hello *ch,
 			const struct enn_session *s, int64_t wall)
 {
 	struct enn_bytes name =
 		ch->server_name.len <= 255 ? ch->server_name : (struct enn_bytes){NULL, 0};
 	int64_t age = wall - s->issued;
+	bool same_rules = enn_bytes_equal(enn_security_rules(hs->security, true), s->rules);
 
 	return enn_bytes_equal(s->server_name, name) && age >= 0 &&
 	       age < (int64_t)s->lifetime * (int64_t)ENN_SECOND &&
 	       hash_is_usable(hs, ch, enn_tls_suite_by_code(s->suite)->hash) &&
+	       (same_rules || (!s->peer_authenticated && serves_strangers(hs->security))) &&
 	       (s->peer_authenticated ||
 		!enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT));
 }

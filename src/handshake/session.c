@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- *   u8  format = 1      u16 version      u16 suite      u64 issued (UNIX ns)
+ *   u8  format = 2      u16 version      u16 suite      u64 issued (UNIX ns)
  *   u32 lifetime        u32 age_add      u32 max_early_data
- *   u8  flags           <1..255> psk     <0..255> server_name   <0..255> alpn
+ *   u8  flags           u8[32] rules
+ *   <1..255> psk     <0..255> server_name   <0..255> alpn
  *   <0..2^16-1> ticket  <0..2^16-1> peer
  */
 #include "handshake/session.h"
@@ -10,12 +11,13 @@
 #include "crypto/alg.h"
 #include "handshake/wire.h"
 
-#define SESSION_FORMAT			1
+#define SESSION_FORMAT			2
 #define SESSION_FLAG_PEER_AUTHENTICATED 1u
 
 size_t enn_session_size(const struct enn_session *s)
 {
-	return 33 + s->psk.len + s->server_name.len + s->alpn.len + s->ticket.len + s->peer.len;
+	return 33 + s->rules.len + s->psk.len + s->server_name.len + s->alpn.len + s->ticket.len +
+	       s->peer.len;
 }
 
 size_t enn_session_encode(const struct enn_session *s, uint8_t *out, size_t cap)
@@ -30,6 +32,7 @@ size_t enn_session_encode(const struct enn_session *s, uint8_t *out, size_t cap)
 	enn_write_u32(&w, s->age_add);
 	enn_write_u32(&w, s->max_early_data);
 	enn_write_u8(&w, s->peer_authenticated ? SESSION_FLAG_PEER_AUTHENTICATED : 0);
+	enn_write_bytes(&w, s->rules.data, s->rules.len);
 	enn_write_vector(&w, 1, s->psk.data, s->psk.len);
 	enn_write_vector(&w, 1, s->server_name.data, s->server_name.len);
 	enn_write_vector(&w, 1, s->alpn.data, s->alpn.len);
@@ -53,6 +56,7 @@ bool enn_session_decode(struct enn_bytes data, struct enn_session *out)
 	out->age_add = enn_read_u32(&r);
 	out->max_early_data = enn_read_u32(&r);
 	out->peer_authenticated = (enn_read_u8(&r) & SESSION_FLAG_PEER_AUTHENTICATED) != 0;
+	out->rules = enn_read_bytes(&r, ENN_SECURITY_RULES);
 	out->psk = enn_read_vector(&r, 1, 1, 255);
 	out->server_name = enn_read_vector(&r, 1, 0, 255);
 	out->alpn = enn_read_vector(&r, 1, 0, 255);

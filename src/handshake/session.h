@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/bytes.h"
+#include "features/security.h"
 #include "handshake/key_schedule.h"
 
 /* Both ends store the same fields; the views borrow from what was decoded. Times are UNIX
@@ -21,6 +22,7 @@ struct enn_session {
 	uint32_t age_add;
 	uint32_t max_early_data;
 	bool peer_authenticated; /* client: the server was validated; server: the client was */
+	struct enn_bytes rules;	 /* by which it was: enn_security_rules */
 	struct enn_bytes psk;
 	struct enn_bytes server_name;
 	struct enn_bytes alpn;

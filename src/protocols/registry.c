@@ -66,17 +66,6 @@ static const struct enn_protocol tcpcrypt = {
 	.features = ENN_SURVEY_TCPCRYPT,
 };
 
-static const struct enn_protocol wireguard = {
-	.id = ENN_PROTOCOL_WIREGUARD,
-	.name = "WireGuard",
-	.scheme = "wireguard",
-	.title = "WireGuard",
-	.spec = "Donenfeld, WireGuard, NDSS 2017",
-	.substrate = ENN_SUBSTRATE_DATAGRAM,
-	.service = ENN_SERVICE_IP_PACKET,
-	.features = ENN_SURVEY_WIREGUARD,
-};
-
 static const struct enn_protocol minimalt = {
 	.id = ENN_PROTOCOL_MINIMALT,
 	.name = "MinimaLT",
@@ -101,7 +90,7 @@ static const struct enn_protocol curvecp = {
 
 static const struct enn_protocol *const protocols[ENN_PROTOCOL_COUNT] = {
 	&enn_tls_protocol, &dtls,      &quic,	  &ikev2_esp, &srtp,
-	&tcpcrypt,	   &wireguard, &minimalt, &curvecp,
+	&tcpcrypt,	   &enn_wireguard_protocol, &minimalt, &curvecp,
 };
 
 /* ---- looking up ------------------------------------------------------------------------------ */

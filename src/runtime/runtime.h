@@ -14,7 +14,7 @@
 
 #include "ennead/env.h"
 #include "runtime/pool.h"
-#include "runtime/timers.h"
+#include "base/timers.h"
 
 struct enn_stream;
 

@@ -10,7 +10,7 @@
 #define ENN_RUNTIME_STREAM_H
 
 #include "ennead/engine.h"
-#include "runtime/runtime.h"
+#include "runtime/driver.h"
 
 struct enn_tcp_listener;
 
@@ -24,27 +24,16 @@ struct enn_stream_ops {
 	void (*drained)(void *owner, int error);		  /* the pending write is over */
 };
 
-/* Socket options; zeroed is none. */
-struct enn_stream_options {
-	const char *interface;	  /* bind to this device */
-	struct enn_address local; /* bind to this address, if it has a family */
-	uint32_t user_timeout_ms; /* TCP_USER_TIMEOUT */
-	uint32_t keepalive_s;	  /* idle seconds before the first probe */
-	uint64_t pacing;	  /* bytes per second */
-	uint8_t dscp;
-	int8_t temporary; /* IPv6 source address: 1 temporary, -1 public, 0 the system's choice */
-};
-
 /* Errors: ENN_E_MEMORY; ENN_E_SYSTEM with *error (a libuv error). */
 enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stream_ops *ops,
 				   void *owner, const struct enn_address *remote,
-				   const struct enn_stream_options *options,
+				   const struct enn_socket_options *options,
 				   struct enn_stream **out, int *error);
 /* Takes the next connection off a listening socket. ENN_E_AGAIN: there is none. */
 enum enn_status enn_stream_accept(struct enn_tcp_listener *listener,
 				  const struct enn_stream_ops *ops, void *owner,
 				  struct enn_stream **out, int *error);
-void enn_stream_set_options(struct enn_stream *stream, const struct enn_stream_options *options);
+void enn_stream_set_options(struct enn_stream *stream, const struct enn_socket_options *options);
 
 void enn_stream_read(struct enn_stream *stream, bool on);
 
@@ -59,11 +48,6 @@ void enn_stream_shutdown(struct enn_stream *stream);
 
 void enn_stream_path(const struct enn_stream *stream, struct enn_path *path);
 
-enum enn_release {
-	ENN_RELEASE_LINGER, /* write what is pending, FIN, read to the end (2 s), close */
-	ENN_RELEASE_CLOSE,  /* close at once */
-	ENN_RELEASE_RESET,  /* close with RST */
-};
 void enn_stream_release(struct enn_stream *stream, enum enn_release how);
 
 void enn_streams_close_all(struct enn_runtime *rt);

@@ -26,7 +26,7 @@ static void set_int(int fd, int level, int name, int value)
 	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-void enn_stream_set_options(struct enn_stream *s, const struct enn_stream_options *options)
+void enn_stream_set_options(struct enn_stream *s, const struct enn_socket_options *options)
 {
 	uint64_t rate = options->pacing == 0 ? UINT64_MAX : options->pacing;
 	bool plain = options->user_timeout_ms == 0 && options->keepalive_s == 0 &&
@@ -48,7 +48,7 @@ void enn_stream_set_options(struct enn_stream *s, const struct enn_stream_option
 }
 
 /* 0 or errno. */
-static int bind_before_connect(const struct enn_stream *s, const struct enn_stream_options *options)
+static int bind_before_connect(const struct enn_stream *s, const struct enn_socket_options *options)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = enn_address_to_sockaddr(&options->local, &sa);
@@ -73,7 +73,7 @@ static int bind_before_connect(const struct enn_stream *s, const struct enn_stre
 
 enum enn_status enn_stream_connect(struct enn_runtime *rt, const struct enn_stream_ops *ops,
 				   void *owner, const struct enn_address *remote,
-				   const struct enn_stream_options *options,
+				   const struct enn_socket_options *options,
 				   struct enn_stream **out, int *error)
 {
 	struct sockaddr_storage sa;

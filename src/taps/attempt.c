@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Attempts: one stream with one engine on it, and what its events mean for the
+ * Attempts: one driver with one engine on it, and what its events mean for the
  * connection. Engine events only change state and mark the connection.
  */
 #include <net/if.h>
@@ -59,6 +59,7 @@ void enn_attempt_free(struct enn_attempt *a)
 	enn_attempt_answered(a);
 	enn_driver_free(a->driver);
 	enn_free(env_of(a), a->error, sizeof(*a->error));
+	enn_free(env_of(a), a->trouble, sizeof(*a->trouble));
 	enn_free(env_of(a), a, sizeof(*a));
 }
 
@@ -189,6 +190,14 @@ static void on_session(struct enn_conn *c, const struct enn_event *event)
 	}
 }
 
+/* Where no answer came, what the network had to say about it is more telling. */
+static void fail_as_engine(struct enn_attempt *a, const struct enn_error *error)
+{
+	bool silence = error->reason == ENN_REASON_TIMEOUT && a->conn->ready == 0;
+
+	enn_attempt_fail(a, silence && a->trouble != NULL ? a->trouble : error);
+}
+
 static void on_event(void *owner, const struct enn_event *event, struct enn_block *block)
 {
 	struct enn_attempt *a = owner;
@@ -239,7 +248,7 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 		enn_conn_wake(c);
 		break;
 	case ENN_EVENT_FAILED:
-		enn_attempt_fail(a, &event->u.error);
+		fail_as_engine(a, &event->u.error);
 		break;
 	default:
 		break;
@@ -277,6 +286,23 @@ static void on_failed(void *owner, const struct enn_error *error)
 	enn_attempt_fail(owner, error);
 }
 
+/* Errors that the network reports are not authenticated, and may pass: nothing ends by them. While
+ * the handshake is under way they are a reason to try the next address, too. */
+static void on_troubled(void *owner, const struct enn_error *error)
+{
+	struct enn_attempt *a = owner;
+	struct enn_conn *c = a->conn;
+
+	if (c->ready != 0) {
+		enn_conn_soft_error(c, error);
+		return;
+	}
+	enn_free(env_of(a), a->trouble, sizeof(*a->trouble));
+	a->trouble = enn_error_copy(env_of(a), error);
+	a->doubtful = true;
+	enn_conn_wake(c);
+}
+
 static void on_progress(void *owner)
 {
 	struct enn_attempt *a = owner;
@@ -298,6 +324,8 @@ static enum enn_status make_client(struct enn_attempt *a, struct enn_engine **ou
 	struct enn_conn *c = a->conn;
 	struct enn_engine_options options = {.server_name = enn_config_server_name(c->config)};
 	size_t len = 0;
+
+	enn_driver_path(a->driver, &options.path);
 	uint8_t *session = enn_session_take(c, &len);
 
 	options.session = session;
@@ -321,7 +349,7 @@ static bool check_interface(struct enn_attempt *a)
 	if (a->conn->config->entries == 0) {
 		return true;
 	}
-	enn_stream_path(enn_driver_stream(a->driver), &path);
+	enn_driver_path(a->driver, &path);
 	return !enn_address_interface(&path.local, name) ||
 	       !enn_interface_refused(a->conn->config, name);
 }
@@ -353,6 +381,7 @@ static const struct enn_driver_ops driver_ops = {
 	.pump = pump,
 	.hungry = hungry,
 	.failed = on_failed,
+	.troubled = on_troubled,
 	.progress = on_progress,
 };
 
@@ -382,7 +411,7 @@ static uint8_t code_point(enum enn_capacity_profile profile)
 	}
 }
 
-void enn_conn_stream_options(const struct enn_conn *c, struct enn_stream_options *out)
+void enn_conn_socket_options(const struct enn_conn *c, struct enn_socket_options *out)
 {
 	uint64_t rate = enn_conn_value(c, ENN_PROPERTY_MAX_SEND_RATE);
 	uint64_t keepalive = enn_conn_value(c, ENN_PROPERTY_KEEP_ALIVE_TIMEOUT);
@@ -435,20 +464,21 @@ static bool choose_local(const struct enn_attempt *a, struct enn_address *out)
 void enn_attempt_connect(struct enn_attempt *a)
 {
 	struct enn_conn *c = a->conn;
-	struct enn_stream_options options;
+	struct enn_socket_options options;
 	struct enn_error error = {.where = "connect", .wire_code = ENN_NO_WIRE_CODE};
 	int uv_error = 0;
 
 	a->started = enn_context_now(c->ctx);
 	a->fate = ENN_CANDIDATE_CONNECTING;
-	enn_conn_stream_options(c, &options);
+	enn_conn_socket_options(c, &options);
 	if (!choose_local(a, &options.local)) {
 		fail_locally(a, ENN_E_FAILED, ENN_REASON_NO_CANDIDATES, "local endpoint",
 			     "no local endpoint is of this address family");
 		return;
 	}
-	enum enn_status status = enn_driver_connect(c->ctx->rt, &driver_ops, a, c->id, &a->remote,
-						    &options, &a->driver, &uv_error);
+	enum enn_status status = enn_transport_of(c->protocol)
+					 ->connect(c->ctx->rt, &driver_ops, a, c->id, &a->remote,
+						   &options, &a->driver, &uv_error);
 	if (status == ENN_E_MEMORY) {
 		fail_locally(a, status, ENN_REASON_OUT_OF_MEMORY, "connect", "out of memory");
 	} else if (status != ENN_OK) {
@@ -461,16 +491,16 @@ void enn_attempt_connect(struct enn_attempt *a)
 	}
 }
 
-enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_tcp_listener *listener,
+enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_inbound *inbound,
 				   struct enn_error *error)
 {
 	struct enn_conn *c = a->conn;
-	struct enn_stream_options options;
+	struct enn_socket_options options;
 	struct enn_engine *engine = NULL;
 	struct enn_path path;
 	int uv_error = 0;
 	enum enn_status status =
-		enn_driver_accept(listener, &driver_ops, a, c->id, &a->driver, &uv_error);
+		enn_inbound_accept(inbound, &driver_ops, a, c->id, &a->driver, &engine, &uv_error);
 
 	if (status == ENN_E_AGAIN) {
 		return status;
@@ -482,14 +512,16 @@ enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_tcp_listene
 		error->sys_errno = -uv_error;
 		return status;
 	}
-	enn_conn_stream_options(c, &options);
-	enn_stream_set_options(enn_driver_stream(a->driver), &options);
-	enn_stream_path(enn_driver_stream(a->driver), &path);
+	enn_conn_socket_options(c, &options);
+	enn_driver_set_options(a->driver, &options);
+	enn_driver_path(a->driver, &path);
 	a->remote = path.remote;
 	a->started = a->connected = c->transport_ready = c->started;
 	a->fate = ENN_CANDIDATE_HANDSHAKE;
-	status = enn_engine_new_server(c->protocol, env_of(a), c->config->security, NULL, &engine,
-				       error);
+	if (engine == NULL) {
+		status = enn_engine_new_server(c->protocol, env_of(a), c->config->security, NULL,
+					       &engine, error);
+	}
 	if (status == ENN_OK) {
 		enn_driver_run_engine(a->driver, engine);
 	}

@@ -161,6 +161,25 @@ void enn_conn_push(struct enn_conn *c, struct enn_queued *event)
 	}
 }
 
+void enn_conn_soft_error(struct enn_conn *c, const struct enn_error *error)
+{
+	struct enn_queued queued = {.type = ENN_TAPS_SOFT_ERROR, .connection = c->id};
+
+	if (enn_conn_value(c, ENN_PROPERTY_SOFT_ERROR_NOTIFY) > ENN_PREFER || c->over ||
+	    c->soft_errors >= ENN_MAX_SOFT_ERRORS) {
+		return;
+	}
+	queued.u.soft = enn_error_copy(enn_context_env(c->ctx), error);
+	if (queued.u.soft == NULL) {
+		return;
+	}
+	if (enn_context_push(c->ctx, &queued)) {
+		c->soft_errors++;
+	} else {
+		enn_context_discard(c->ctx, &queued);
+	}
+}
+
 /* ---- the end ------------------------------------------------------------------------- */
 
 void enn_conn_end(struct enn_conn *c, enum enn_taps_event_type type, const struct enn_error *error,
@@ -272,7 +291,7 @@ static enn_time writing_since(const struct enn_conn *c)
 static void watch_progress(struct enn_conn *c, enn_time now)
 {
 	if (writing_since(c) != ENN_TIME_NEVER) {
-		size_t unwritten = enn_stream_unwritten(enn_driver_stream(c->winner->driver));
+		size_t unwritten = enn_driver_unwritten(c->winner->driver);
 		if (unwritten != c->unwritten) {
 			c->progress = now;
 			c->unwritten = unwritten;

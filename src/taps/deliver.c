@@ -16,6 +16,8 @@ static const char *sentence(enum enn_status status)
 		return "the connection is closed in this direction";
 	case ENN_E_MEMORY:
 		return "out of memory";
+	case ENN_E_ARGUMENT:
+		return "the protocol cannot carry this message";
 	default:
 		return "the operation did not complete";
 	}
@@ -79,7 +81,7 @@ static void fill_received(const struct enn_context *ctx, const struct enn_queued
 	event->u.received.data = queued->u.received.data;
 	event->u.received.len = queued->u.received.len;
 	event->u.received.flags = queued->flags;
-	event->u.received.end_of_message = (queued->flags & ENN_MESSAGE_FINAL) != 0;
+	event->u.received.end_of_message = queued->end_of_message;
 	event->u.received.loan.context = (struct enn_context *)ctx;
 	event->u.received.loan.id = queued->u.received.loan;
 }
@@ -122,9 +124,14 @@ static bool fill(struct enn_context *ctx, struct enn_conn *c, const struct enn_q
 		c->session_queued = false;
 		event->u.session.expires = queued->u.expires;
 		return true;
+	case ENN_TAPS_SOFT_ERROR:
+		event->u.error = *queued->u.soft;
+		enn_free(enn_context_env(ctx), queued->u.soft, sizeof(*queued->u.soft));
+		c->soft_errors--;
+		return true;
 	case ENN_TAPS_PATH_CHANGE:
-		if (c->winner->driver != NULL && enn_driver_stream(c->winner->driver) != NULL) {
-			enn_stream_path(enn_driver_stream(c->winner->driver), &event->u.path);
+		if (c->winner->driver != NULL) {
+			enn_driver_path(c->winner->driver, &event->u.path);
 		}
 		return true;
 	default:
@@ -178,7 +185,8 @@ void enn_context_discard(struct enn_context *ctx, struct enn_queued *queued)
 	if (queued->type == ENN_TAPS_RECEIVED && queued->u.received.loan != 0) {
 		(void)enn_message_release((struct enn_loan){ctx, queued->u.received.loan});
 	}
-	if (queued->connection == 0 && queued->u.soft != NULL) {
+	if ((queued->connection == 0 || queued->type == ENN_TAPS_SOFT_ERROR) &&
+	    queued->u.soft != NULL) {
 		enn_free(enn_context_env(ctx), queued->u.soft, sizeof(*queued->u.soft));
 	}
 }

@@ -124,6 +124,17 @@ static bool reap_failed(struct enn_conn *c, enn_time now)
 	return any;
 }
 
+/* A candidate that the network speaks against goes on, in the company of the next. */
+static void hear_doubts(struct enn_conn *c, enn_time now)
+{
+	for (size_t i = 0; i < c->attempts; i++) {
+		if (c->attempt[i]->doubtful) {
+			c->attempt[i]->doubtful = false;
+			enn_race_doubt(&c->establish->race, now);
+		}
+	}
+}
+
 /* What an operator can do something about is told rather than what the network did: a refused
  * certificate before a refused connection. */
 static const struct enn_error *most_telling(const struct enn_conn *c)
@@ -169,6 +180,7 @@ void enn_establish_work(struct enn_conn *c, enn_time now)
 	if (!c->establish->begun) {
 		begin(c);
 	}
+	hear_doubts(c, now);
 	do {
 		(void)reap_failed(c, now);
 		while (enn_race_start(race, now, &index)) {

@@ -13,16 +13,16 @@
 #include <stdio.h>
 
 #include "ennead/taps.h"
+#include "runtime/driver.h"
 #include "runtime/resolver.h"
-#include "runtime/stream_driver.h"
-#include "runtime/tcp_listener.h"
 #include "taps/config.h"
 #include "taps/queue.h"
 #include "taps/race.h"
 #include "taps/slots.h"
 
 #define ENN_MAX_RECEIVES    1024
-#define ENN_EVENTS_PER_CONN 3 /* promised: CONNECTION_RECEIVED, READY, the last */
+#define ENN_MAX_PIECES	    4096 /* messages that wait, where they may be lost */
+#define ENN_EVENTS_PER_CONN 3	 /* promised: CONNECTION_RECEIVED, READY, the last */
 
 struct enn_conn;
 
@@ -46,23 +46,25 @@ struct enn_context {
 	size_t send_bytes; /* copies that wait */
 };
 
-/* ---- one candidate, or the one stream of a server's connection ----------------------- */
+/* ---- one candidate, or the one way of a server's connection -------------------------- */
 
 enum enn_question { ENN_NO_QUESTION, ENN_ASK_TRUST, ENN_ASK_PSK, ENN_ASK_SIGN };
 
 struct enn_attempt {
 	struct enn_conn *conn;
-	struct enn_stream_driver *driver; /* NULL once over */
+	struct enn_driver *driver; /* NULL once over */
 	struct enn_address remote;
 	enum enn_candidate_fate fate;
 	enn_time started;
 	enn_time ended;
 	enn_time connected;
-	struct enn_error *error; /* of FAILED */
-	bool failed;		 /* work is to be done about it */
-	bool closed;		 /* the engine said CLOSED */
-	bool early;		 /* its engine may send early data */
-	bool answered;		 /* its engine goes on */
+	struct enn_error *error;   /* of FAILED */
+	struct enn_error *trouble; /* what the network last said while nothing had failed */
+	bool failed;		   /* work is to be done about it */
+	bool doubtful;		   /* in trouble since the race was last told */
+	bool closed;		   /* the engine said CLOSED */
+	bool early;		   /* its engine may send early data */
+	bool answered;		   /* its engine goes on */
 	enum enn_question question;
 	uint16_t scheme;
 	uint64_t request;
@@ -159,6 +161,7 @@ struct enn_conn {
 	size_t receive_count;
 	struct enn_piece *pieces;
 	struct enn_piece **pieces_tail;
+	size_t piece_count;
 	size_t pinned; /* read buffer bytes on this connection's account */
 	size_t promises;
 
@@ -177,12 +180,13 @@ struct enn_conn {
 	bool sends_failed;
 	bool keys_queued[2];
 	bool session_queued;
+	size_t soft_errors;	 /* in the queue */
 	struct enn_error *error; /* why it failed */
 };
 
 /* ---- a listener ---------------------------------------------------------------------- */
 
-#define ENN_MAX_SOFT_ERRORS 64 /* of one listener in the queue */
+#define ENN_MAX_SOFT_ERRORS 64 /* of one listener or connection in the queue */
 
 struct enn_listen {
 	struct enn_context *ctx;
@@ -190,10 +194,9 @@ struct enn_listen {
 	struct enn_config *config;
 	const struct enn_protocol *protocol;
 	void *user;
-	struct enn_tcp_listener *socket[2 * ENN_MAX_LOCALS];
-	size_t sockets;
-	uint64_t limit;	    /* connections still to be delivered */
-	size_t handshaking; /* accepted and not yet announced */
+	struct enn_inbound *inbound; /* NULL once stopped */
+	uint64_t limit;		     /* connections still to be delivered */
+	size_t handshaking;	     /* accepted and not yet announced */
 	size_t soft_errors;
 	bool held; /* connections wait in its sockets */
 	bool stopped;
@@ -239,22 +242,29 @@ void enn_conn_end(struct enn_conn *c, enum enn_taps_event_type type, const struc
 		  enum enn_release how);
 void enn_conn_keep(struct enn_conn *c, struct enn_queued *event);
 void enn_conn_push(struct enn_conn *c, struct enn_queued *event);
+/* Tells of what ended nothing, if the application wants to know. */
+void enn_conn_soft_error(struct enn_conn *c, const struct enn_error *error);
 uint64_t enn_conn_value(const struct enn_conn *c, enum enn_property id);
 struct enn_engine *enn_conn_engine(const struct enn_conn *c);
 enum enn_connection_state enn_conn_state(const struct enn_conn *c);
+/* Are its messages kept apart, and may they be lost? Otherwise it is a stream of bytes. */
+static inline bool enn_conn_has_messages(const struct enn_conn *c)
+{
+	return enn_protocol_is_lossy(c->protocol);
+}
 
 /* ---- attempt.c ----------------------------------------------------------------------- */
 
 struct enn_attempt *enn_attempt_new(struct enn_conn *c, const struct enn_address *remote);
 void enn_attempt_connect(struct enn_attempt *a);
-/* The stream of a listener's socket; makes the server's engine. ENN_E_AGAIN: there is none. */
-enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_tcp_listener *listener,
+/* Takes who arrived, and makes the server's engine. ENN_E_AGAIN: there is nobody. */
+enum enn_status enn_attempt_accept(struct enn_attempt *a, struct enn_inbound *inbound,
 				   struct enn_error *error);
 void enn_attempt_fail(struct enn_attempt *a, const struct enn_error *error);
 /* Ends an attempt that is not the winner. */
 void enn_attempt_drop(struct enn_attempt *a, enum enn_candidate_fate fate, enum enn_release how);
 void enn_attempt_free(struct enn_attempt *a);
-void enn_conn_stream_options(const struct enn_conn *c, struct enn_stream_options *out);
+void enn_conn_socket_options(const struct enn_conn *c, struct enn_socket_options *out);
 void enn_attempt_answered(struct enn_attempt *a);
 
 /* ---- establish.c --------------------------------------------------------------------- */
@@ -275,6 +285,8 @@ void enn_conn_unsend(struct enn_conn *c);
 void enn_conn_report_sealed(struct enn_conn *c);
 void enn_conn_expire(struct enn_conn *c, enn_time now);
 enn_time enn_conn_next_expiry(const struct enn_conn *c);
+/* The longest message that can be sent; UINT64_MAX: no limit, or none that is known yet. */
+uint64_t enn_conn_max_message(const struct enn_conn *c);
 /* status ENN_OK: the connection's own error. */
 void enn_conn_fail_sends(struct enn_conn *c, enum enn_status status, enum enn_reason reason);
 void enn_conn_free_sends(struct enn_conn *c);

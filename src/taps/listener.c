@@ -69,14 +69,12 @@ static void lose(struct enn_listen *l, const struct enn_error *error)
 	soft_error(l, error);
 }
 
-/* Connections wait in the kernel until there is room. */
+/* Who comes waits until there is room, or is sent away to try again. */
 static void hold(struct enn_listen *l)
 {
 	l->held = true;
 	l->ctx->held = true;
-	for (size_t i = 0; i < l->sockets; i++) {
-		enn_tcp_listener_pause(l->socket[i], true);
-	}
+	enn_inbound_pause(l->inbound, true);
 }
 
 void enn_listen_room(struct enn_context *ctx)
@@ -94,8 +92,8 @@ void enn_listen_room(struct enn_context *ctx)
 	}
 }
 
-/* Takes one connection from a socket; false: none was taken. */
-static bool on_incoming(void *owner, struct enn_tcp_listener *socket)
+/* Takes one who arrived; false: nobody was taken. */
+static bool on_arrival(void *owner, struct enn_inbound *inbound)
 {
 	struct enn_listen *l = owner;
 	struct enn_conn *c = NULL;
@@ -110,7 +108,7 @@ static bool on_incoming(void *owner, struct enn_tcp_listener *socket)
 	enn_runtime_sync_clock(l->ctx->rt);
 	status = enn_conn_new(l->ctx, l->config, l->protocol, &c);
 	if (status != ENN_OK) {
-		enn_tcp_listener_rest(socket);
+		enn_inbound_rest(inbound);
 		return false;
 	}
 	c->server = true;
@@ -123,7 +121,7 @@ static bool on_incoming(void *owner, struct enn_tcp_listener *socket)
 				    "out of memory");
 		status = ENN_E_MEMORY;
 	} else {
-		status = enn_attempt_accept(c->winner, socket, &error);
+		status = enn_attempt_accept(c->winner, inbound, &error);
 	}
 	if (status != ENN_OK) {
 		enn_listen_lost(c, status == ENN_E_AGAIN ? NULL : &error);
@@ -162,23 +160,19 @@ void enn_listen_lost(struct enn_conn *c, const struct enn_error *error)
 
 void enn_listen_work(struct enn_listen *l)
 {
-	if (!l->held || !has_room(l)) {
+	if (!l->held || l->inbound == NULL || !has_room(l)) {
 		return;
 	}
 	l->held = false;
-	for (size_t i = 0; i < l->sockets; i++) {
-		enn_tcp_listener_pause(l->socket[i], false);
-	}
+	enn_inbound_pause(l->inbound, false);
 }
 
 /* ---- stopping ------------------------------------------------------------------------ */
 
 static void close_sockets(struct enn_listen *l)
 {
-	for (size_t i = 0; i < l->sockets; i++) {
-		enn_tcp_listener_close(l->socket[i]);
-	}
-	l->sockets = 0;
+	enn_inbound_close(l->inbound);
+	l->inbound = NULL;
 }
 
 /* Those still in their handshake and, with `all`, those that the application has not taken. */
@@ -271,10 +265,10 @@ enum enn_status enn_listener_local_address(struct enn_listener listener, size_t 
 	if (l == NULL) {
 		return ENN_E_STALE;
 	}
-	if (index >= l->sockets) {
+	if (l->inbound == NULL || index >= enn_inbound_sockets(l->inbound)) {
 		return ENN_E_NOT_FOUND;
 	}
-	enn_tcp_listener_address(l->socket[index], out);
+	enn_inbound_address(l->inbound, index, out);
 	return ENN_OK;
 }
 
@@ -296,14 +290,7 @@ static enum enn_status bind_failed(const struct enn_address *address, int uv_err
 static enum enn_status add_socket(struct enn_listen *l, const struct enn_address *address,
 				  int *uv_error)
 {
-	enum enn_status status =
-		enn_tcp_listen(l->ctx->rt, address, enn_required_interface(l->config), on_incoming,
-			       l, &l->socket[l->sockets], uv_error);
-
-	if (status == ENN_OK) {
-		l->sockets++;
-	}
-	return status;
+	return enn_inbound_add(l->inbound, address, enn_required_interface(l->config), uv_error);
 }
 
 /* Both families on one port; a system without IPv6 has IPv4 alone. */
@@ -324,7 +311,7 @@ static enum enn_status listen_everywhere(struct enn_listen *l, uint16_t port,
 			return bind_failed(&v6, uv_error, error);
 		}
 		struct enn_address bound;
-		enn_tcp_listener_address(l->socket[l->sockets - 1], &bound);
+		enn_inbound_address(l->inbound, enn_inbound_sockets(l->inbound) - 1, &bound);
 		v4.port = bound.port;
 		if (add_socket(l, &v4, &uv_error) == ENN_OK) {
 			return ENN_OK;
@@ -332,8 +319,7 @@ static enum enn_status listen_everywhere(struct enn_listen *l, uint16_t port,
 		if (port != 0 || uv_error != UV_EADDRINUSE) {
 			return bind_failed(&v4, uv_error, error);
 		}
-		enn_tcp_listener_close(
-			l->socket[--l->sockets]); /* the port is taken there: another */
+		enn_inbound_remove_last(l->inbound); /* the port is taken there: another */
 		v4.port = 0;
 	}
 	return add_socket(l, &v4, &uv_error) == ENN_OK ? ENN_OK : bind_failed(&v4, uv_error, error);
@@ -359,8 +345,8 @@ static enum enn_status listen_on_host(struct enn_listen *l, const struct enn_loc
 				     gai_strerror(failed));
 	}
 	enum enn_status status = ENN_E_NOT_FOUND;
-	for (struct addrinfo *i = list; i != NULL && l->sockets < ENN_ARRAY_LEN(l->socket);
-	     i = i->ai_next) {
+	for (struct addrinfo *i = list;
+	     i != NULL && enn_inbound_sockets(l->inbound) < ENN_INBOUND_SOCKETS; i = i->ai_next) {
 		if (!enn_address_from_sockaddr(i->ai_addr, &address)) {
 			continue;
 		}
@@ -375,22 +361,11 @@ static enum enn_status listen_on_host(struct enn_listen *l, const struct enn_loc
 	return status;
 }
 
-/* A server that could not serve is refused here and not at its first client. */
-static enum enn_status try_engine(const struct enn_listen *l, struct enn_error *error)
-{
-	struct enn_engine *engine = NULL;
-
-	ENN_TRY(enn_engine_new_server(l->protocol, enn_context_env(l->ctx), l->config->security,
-				      NULL, &engine, error));
-	enn_engine_free(engine);
-	return ENN_OK;
-}
-
 static enum enn_status open_sockets(struct enn_listen *l, struct enn_error *error)
 {
 	for (size_t i = 0; i < l->config->locals; i++) {
 		const struct enn_local *local = l->config->local[i];
-		if (l->sockets + 2 > ENN_ARRAY_LEN(l->socket)) {
+		if (enn_inbound_sockets(l->inbound) + 2 > ENN_INBOUND_SOCKETS) {
 			return enn_error_set(error, ENN_E_LIMIT, ENN_REASON_INVALID_CONFIGURATION,
 					     "local endpoint", "too many addresses");
 		}
@@ -445,7 +420,8 @@ enum enn_status enn_preconnection_listen(struct enn_preconnection *pre, struct e
 		return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "preconnection",
 				     "out of memory");
 	}
-	enum enn_status status = try_engine(l, error);
+	enum enn_status status = enn_transport_of(protocol)->listen(
+		pre->ctx->rt, protocol, l->config->security, on_arrival, l, &l->inbound, error);
 	if (status == ENN_OK) {
 		status = open_sockets(l, error);
 	}

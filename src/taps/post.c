@@ -111,7 +111,7 @@ enum enn_status enn_connection_migrate(struct enn_connection connection,
 	struct enn_engine *engine = NULL;
 
 	ENN_TRY(open_engine(c, &engine));
-	enum enn_status status = enn_engine_migrate(engine, enn_context_now(c->ctx), path);
+	enum enn_status status = enn_driver_migrate(c->winner->driver, path);
 	enn_conn_wake(c);
 	return status;
 }
@@ -150,11 +150,10 @@ enum enn_status enn_connection_set_property(struct enn_connection connection, en
 		memcpy(c->value, c->config->value, size);
 	}
 	c->value[id] = value;
-	if (c->winner != NULL && c->winner->driver != NULL &&
-	    enn_driver_stream(c->winner->driver) != NULL) {
-		struct enn_stream_options options;
-		enn_conn_stream_options(c, &options);
-		enn_stream_set_options(enn_driver_stream(c->winner->driver), &options);
+	if (c->winner != NULL && c->winner->driver != NULL) {
+		struct enn_socket_options options;
+		enn_conn_socket_options(c, &options);
+		enn_driver_set_options(c->winner->driver, &options);
 	}
 	enn_conn_wake(c);
 	return ENN_OK;
@@ -173,6 +172,9 @@ static uint64_t readonly_value(const struct enn_conn *c, enum enn_property id)
 	case ENN_PROPERTY_CAN_RECEIVE:
 		return !c->over && !c->final_delivered && !c->close_called &&
 		       direction != ENN_UNIDIRECTIONAL_SEND;
+	case ENN_PROPERTY_SEND_MSG_MAX_LEN:
+	case ENN_PROPERTY_RECV_MSG_MAX_LEN:
+		return enn_conn_max_message(c);
 	default:
 		return c->config->value[id];
 	}
@@ -236,9 +238,12 @@ enum enn_status enn_connection_info(struct enn_connection connection,
 		enn_engine_info(enn_conn_engine(c), &info->security);
 	}
 	if (c->winner != NULL) {
-		info->path.remote = c->winner->remote;
-		if (c->winner->driver != NULL && enn_driver_stream(c->winner->driver) != NULL) {
-			enn_stream_path(enn_driver_stream(c->winner->driver), &info->path);
+		if (c->winner->driver != NULL) {
+			enn_driver_path(c->winner->driver, &info->path);
+			info->messages_dropped = enn_driver_dropped(c->winner->driver);
+		}
+		if (info->path.remote.family == ENN_FAMILY_NONE) {
+			info->path.remote = c->winner->remote;
 		}
 	}
 	info->failed = c->error != NULL;

@@ -12,6 +12,7 @@
 struct enn_queued {
 	enum enn_taps_event_type type;
 	uint32_t flags;
+	bool end_of_message; /* of RECEIVED */
 	uint64_t connection; /* ids */
 	uint64_t listener;
 	void *token;

@@ -155,6 +155,13 @@ void enn_race_failed(struct enn_race *race, enn_time now, size_t index)
 	}
 }
 
+void enn_race_doubt(struct enn_race *race, enn_time now)
+{
+	if (race->next_attempt > now) {
+		race->next_attempt = now;
+	}
+}
+
 enn_time enn_race_deadline(const struct enn_race *race)
 {
 	size_t index = 0;

@@ -57,6 +57,8 @@ void enn_race_add(struct enn_race *race, enn_time now, size_t group, enum enn_fa
 /* Which candidate is to be started now? Call until it is false. */
 bool enn_race_start(struct enn_race *race, enn_time now, size_t *index);
 void enn_race_failed(struct enn_race *race, enn_time now, size_t index);
+/* One that runs is in doubt and goes on: the next need not wait for its turn. */
+void enn_race_doubt(struct enn_race *race, enn_time now);
 /* When enn_race_start may next say something without another event. */
 enn_time enn_race_deadline(const struct enn_race *race);
 /* Nothing runs, nothing waits, nothing is looked up: lost. */

@@ -20,6 +20,7 @@ static void drop_piece(struct enn_conn *c)
 	if (c->pieces == NULL) {
 		c->pieces_tail = &c->pieces;
 	}
+	c->piece_count--;
 	enn_block_release(p->block);
 	enn_free(enn_context_env(c->ctx), p, sizeof(*p));
 }
@@ -63,6 +64,7 @@ void enn_conn_received(struct enn_conn *c, const struct enn_message *message,
 	p->block = message->len > 0 ? enn_block_ref(block) : NULL;
 	*c->pieces_tail = p;
 	c->pieces_tail = &p->next;
+	c->piece_count++;
 	c->bytes_received += message->len;
 	c->final_arrived = (message->flags & ENN_MESSAGE_FINAL) != 0;
 }
@@ -71,6 +73,9 @@ void enn_conn_received(struct enn_conn *c, const struct enn_message *message,
  * pinned it may, so that even the smallest window makes progress. */
 bool enn_conn_hungry(const struct enn_conn *c)
 {
+	if (enn_conn_has_messages(c) && c->piece_count >= ENN_MAX_PIECES) {
+		return false; /* empty ones pin nothing, but their number is bounded too */
+	}
 	return c->pinned == 0 || c->close_called ||
 	       c->pinned + 2 * ENN_READ_BLOCK <= c->ctx->options.receive_window;
 }
@@ -110,13 +115,15 @@ void enn_conn_fail_receives(struct enn_conn *c, enum enn_status status, enum enn
 	}
 }
 
-/* Reports data for the first receive. Takes the reference to block (NULL with len 0); false: out of
- * memory. */
+/* Reports data for the first receive. end: of a message. Takes the reference to block (NULL with
+ * len 0); false: out of memory. */
 static bool hand_over(struct enn_conn *c, struct enn_block *block, const uint8_t *data, size_t len,
-		      uint32_t flags)
+		      uint32_t flags, bool end)
 {
-	struct enn_queued queued = {
-		.type = ENN_TAPS_RECEIVED, .flags = flags, .token = c->receives->token};
+	struct enn_queued queued = {.type = ENN_TAPS_RECEIVED,
+				    .flags = flags,
+				    .end_of_message = end,
+				    .token = c->receives->token};
 
 	if (block != NULL) {
 		queued.u.received.loan =
@@ -152,20 +159,21 @@ static bool hand_over_piece(struct enn_conn *c)
 	uint32_t flags = p->flags;
 	struct enn_block *block = len > 0 ? enn_block_ref(p->block) : NULL;
 	const uint8_t *data = p->data;
+	bool end = enn_conn_has_messages(c) && len == p->len;
 
 	if (len < p->len) {
 		flags &= ~(uint32_t)ENN_MESSAGE_FINAL;
 		p->data += len;
 		p->len -= len;
 	} else {
-		uint32_t end = end_behind(p);
-		flags |= end;
+		uint32_t behind = end_behind(p);
+		flags |= behind;
 		drop_piece(c);
-		if (end != 0) {
+		if (behind != 0) {
 			drop_piece(c);
 		}
 	}
-	return hand_over(c, block, data, len, flags);
+	return hand_over(c, block, data, len, flags, end || (flags & ENN_MESSAGE_FINAL) != 0);
 }
 
 /* Copies pieces together until the receive's minimum is there. */
@@ -207,10 +215,11 @@ static bool gather(struct enn_conn *c)
 	r->gathered = NULL;
 	if (block->used == 0) {
 		enn_block_release(block);
-		return hand_over(c, NULL, NULL, 0, flags);
+		return hand_over(c, NULL, NULL, 0, flags, true);
 	}
 	enn_block_charge(block, c->id); /* from now on it counts as lent */
-	return hand_over(c, block, block->data, block->used, flags);
+	return hand_over(c, block, block->data, block->used, flags,
+			 (flags & ENN_MESSAGE_FINAL) != 0);
 }
 
 void enn_conn_match(struct enn_conn *c)
@@ -226,7 +235,9 @@ void enn_conn_match(struct enn_conn *c)
 		const struct enn_piece *p = c->pieces;
 		const struct enn_receive *before = r;
 
-		if (r->gathered == NULL && (r->min <= 1 || p->len >= r->min)) {
+		/* A message is there as a whole, or not at all. */
+		bool enough = r->min <= 1 || p->len >= r->min || enn_conn_has_messages(c);
+		if (r->gathered == NULL && enough) {
 			ok = hand_over_piece(c);
 			continue;
 		}

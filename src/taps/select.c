@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "features/security.h"
+#include "runtime/driver.h"
 #include "taps/config.h"
 
 #define BIT(property) (UINT64_C(1) << ENN_PROPERTY_##property)
@@ -141,6 +143,43 @@ static void judge_properties(const struct enn_config *config, struct enn_choice 
 	}
 }
 
+/* Protocols whose peers know each other by static keys, and by nothing else. */
+static bool needs_static_keys(enum enn_protocol_id id)
+{
+	return id == ENN_PROTOCOL_WIREGUARD || id == ENN_PROTOCOL_MINIMALT ||
+	       id == ENN_PROTOCOL_CURVECP;
+}
+
+static void judge_credentials(const struct enn_config *config, bool listen,
+			      struct enn_choice *choice)
+{
+	const struct enn_security *s = config->security;
+
+	if (!needs_static_keys(choice->protocol->id)) {
+		return;
+	}
+	if (s == NULL || enn_security_static_key(s) == NULL) {
+		prune(choice, ENN_REASON_INVALID_CONFIGURATION,
+		      "needs a static key of ours (enn_credential_static_key)", "", "");
+	} else if (s->peer_key_count == 0) {
+		prune(choice, ENN_REASON_INVALID_CONFIGURATION,
+		      "needs the peer's public key (enn_security_add_peer_key)", "", "");
+	} else if (!listen && s->peer_key_count > 1) {
+		prune(choice, ENN_REASON_INVALID_CONFIGURATION,
+		      "needs the public key of one peer, and not of several", "", "");
+	}
+}
+
+/* Datagrams are demultiplexed by an acceptor, which makes the engines. */
+static bool has_engine(const struct enn_protocol *p, bool listen)
+{
+	if (!listen) {
+		return p->new_client != NULL;
+	}
+	return p->substrate == ENN_SUBSTRATE_BYTE_STREAM ? p->new_server != NULL
+							 : p->new_acceptor != NULL;
+}
+
 static void judge(const struct enn_config *config, bool listen, struct enn_choice *choice)
 {
 	const struct enn_protocol *p = choice->protocol;
@@ -153,12 +192,15 @@ static void judge(const struct enn_config *config, bool listen, struct enn_choic
 	}
 	judge_properties(config, choice);
 	judge_entries(config, choice);
-	if (!choice->pruned && (listen ? p->new_server : p->new_client) == NULL) {
+	if (!choice->pruned && !has_engine(p, listen)) {
 		prune(choice, ENN_REASON_NO_CANDIDATES, "this build has no engine for it", "", "");
 	}
-	if (!choice->pruned && p->substrate != ENN_SUBSTRATE_BYTE_STREAM) {
+	if (!choice->pruned && enn_transport_of(p) == NULL) {
 		prune(choice, ENN_REASON_NO_CANDIDATES,
 		      "this build cannot run what it runs on for connections", "", "");
+	}
+	if (!choice->pruned) {
+		judge_credentials(config, listen, choice);
 	}
 }
 

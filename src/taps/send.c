@@ -53,41 +53,90 @@ static void report(struct enn_conn *c, struct enn_send **link, struct enn_queued
 
 /* ---- into the engine ----------------------------------------------------------------- */
 
-static bool begin(struct enn_conn *c, struct enn_attempt *a, struct enn_send *s)
+/* What becomes of a message when its turn comes. */
+enum turn {
+	TURN_BEGUN,   /* it is in the engine */
+	TURN_LATER,   /* it has to wait, and so do those behind it */
+	TURN_DONE,    /* there was nothing to do */
+	TURN_REFUSED, /* the protocol cannot carry it */
+};
+
+static enum turn begin(struct enn_conn *c, struct enn_attempt *a, struct enn_send *s)
 {
 	struct enn_message message = {
 		.data = s->data, .len = s->len, .user = s, .stream = s->stream, .flags = s->flags};
-	struct enn_engine *engine = enn_driver_engine(a->driver);
 
 	if (c->ready != 0) {
 		message.flags &= ~(uint32_t)ENN_MESSAGE_EARLY;
 	}
-	if (enn_engine_send(engine, enn_context_now(c->ctx), &message) != ENN_OK) {
-		return false; /* full; or failed or closed, which its event tells */
+	if (enn_conn_has_messages(c)) {
+		message.flags &= ~(uint32_t)ENN_MESSAGE_FINAL; /* there is no end of data to send */
 	}
-	s->begun = true;
-	return true;
+	switch (enn_engine_send(enn_driver_engine(a->driver), enn_context_now(c->ctx), &message)) {
+	case ENN_OK:
+		s->begun = true;
+		return TURN_BEGUN;
+	case ENN_E_ARGUMENT:
+		return TURN_REFUSED;
+	default:
+		return TURN_LATER; /* full; or failed or closed, which its event tells */
+	}
+}
+
+static enum turn take_turn(struct enn_conn *c, struct enn_attempt *a, struct enn_send *s)
+{
+	/* before Ready only early data may go, in order */
+	if (c->ready == 0 && (s->flags & ENN_MESSAGE_EARLY) == 0) {
+		return TURN_LATER;
+	}
+	/* A bare end is nothing to send where data has no end; it comes after those before it. */
+	if (enn_conn_has_messages(c) && s->len == 0 && (s->flags & ENN_MESSAGE_FINAL) != 0) {
+		return s == c->sends ? TURN_DONE : TURN_LATER;
+	}
+	return begin(c, a, s);
+}
+
+static void report_turn(struct enn_conn *c, struct enn_send **link, enum turn turn)
+{
+	struct enn_queued queued = {.type = ENN_TAPS_SENT};
+
+	if (turn == TURN_REFUSED) { /* this ends the message, and nothing else */
+		queued.type = ENN_TAPS_SEND_ERROR;
+		queued.u.error.status = ENN_E_ARGUMENT;
+		queued.u.error.reason = enn_conn_has_messages(c) && (*link)->stream == 0
+						? ENN_REASON_MESSAGE_TOO_LARGE
+						: ENN_REASON_INVALID_MESSAGE_PROPERTIES;
+		if (((*link)->flags & ENN_MESSAGE_FINAL) != 0) {
+			c->final_queued = false; /* the end was not sent: more may be */
+		}
+	}
+	report(c, link, &queued);
 }
 
 bool enn_conn_pump(struct enn_conn *c, struct enn_attempt *a)
 {
+	struct enn_send **link = &c->sends;
 	bool any = false;
 
 	if (c->winner == NULL ? !a->early : c->winner != a) {
 		return false;
 	}
-	for (struct enn_send *s = c->sends; s != NULL; s = s->next) {
+	while (*link != NULL) {
+		struct enn_send *s = *link;
 		if (s->begun) {
+			link = &s->next;
 			continue;
 		}
-		/* before Ready only early data may go, in order */
-		if (c->ready == 0 && (s->flags & ENN_MESSAGE_EARLY) == 0) {
+		enum turn turn = take_turn(c, a, s);
+		if (turn == TURN_LATER) {
 			break;
 		}
-		if (!begin(c, a, s)) {
-			break;
+		if (turn == TURN_BEGUN) {
+			any = true;
+			link = &s->next;
+		} else {
+			report_turn(c, link, turn);
 		}
-		any = true;
 	}
 	if (c->close_called && !c->close_begun) {
 		enn_conn_wake(c); /* it may be time to tell the engine */
@@ -179,6 +228,14 @@ void enn_conn_free_sends(struct enn_conn *c)
 	while (c->sends != NULL) {
 		free_send(c, unlink_send(c, &c->sends));
 	}
+}
+
+uint64_t enn_conn_max_message(const struct enn_conn *c)
+{
+	struct enn_info info;
+
+	enn_engine_info(enn_conn_engine(c), &info);
+	return info.max_message == 0 ? UINT64_MAX : info.max_message;
 }
 
 /* ---- the calls ----------------------------------------------------------------------- */

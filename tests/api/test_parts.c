@@ -14,7 +14,7 @@
 #include "ennead/taps.h"
 #include "runtime/address.h"
 #include "runtime/pool.h"
-#include "runtime/timers.h"
+#include "base/timers.h"
 #include "taps/queue.h"
 #include "taps/slots.h"
 

@@ -9,7 +9,8 @@
  *   - ciphertext and tag, when a record or ticket was sealed: they go to the network;
  *   - plaintext, when it was opened: it is data, and keys inside it are marked again when they are
  *     parsed; whether a tag fitted is public;
- *   - a public key; a client's binder, which is sent in the clear;
+ *   - a public key; a client's binder, which is sent in the clear; the digest of the rules that
+ *     a session is bound to, in which PSKs take part;
  *   - the answer of enn_equal_secret, not what it compared.
  */
 #include "wrap.h"
@@ -159,6 +160,15 @@ void __wrap_enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash
 {
 	__real_enn_psk_binder(hs, hash, key, external, partial, out);
 	ct_public(out, hash->len);
+}
+
+void __real_enn_security_digest_rules(struct enn_security *security);
+void __wrap_enn_security_digest_rules(struct enn_security *security);
+void __wrap_enn_security_digest_rules(struct enn_security *security)
+{
+	__real_enn_security_digest_rules(security);
+	ct_public(security->rules, sizeof(security->rules));
+	ct_public(security->client_rules, sizeof(security->client_rules));
 }
 
 bool __real_enn_session_decode(struct enn_bytes data, struct enn_session *out);

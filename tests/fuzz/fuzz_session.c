@@ -53,14 +53,17 @@ static struct enn_security *make_security(bool server, const struct enn_session 
 	return security;
 }
 
-/* A connection that resumes: the client from `blob`, the server from the ticket in it. */
-static void resume(const struct enn_env *env, const struct enn_session *s, const uint8_t *blob,
-		   size_t len)
+/* A connection that resumes: the client from a session that ends in `ticket`, the server from what
+ * is in that. The client's own rules are put into it, or it would not be offered; the server
+ * judges what the ticket says. */
+static void resume(const struct enn_env *env, const struct enn_session *s, struct enn_bytes ticket)
 {
+	uint8_t blob[8192];
+	struct enn_session offered = *s;
 	struct enn_security *security[2] = {make_security(false, s), make_security(true, s)};
 	struct enn_engine *client = NULL;
 	struct enn_engine *server = NULL;
-	struct enn_engine_options options = {.session = blob, .session_len = len};
+	struct enn_engine_options options = {.session = blob};
 	struct enn_message early = {
 		.data = ticket_key, .len = 64, .flags = ENN_MESSAGE_EARLY | ENN_MESSAGE_FINAL};
 	struct enn_info info;
@@ -72,6 +75,12 @@ static void resume(const struct enn_env *env, const struct enn_session *s, const
 		name[s->server_name.len] = '\0';
 	}
 	options.server_name = name;
+	enn_security_digest_rules(security[0]);
+	offered.rules = enn_security_rules(security[0], false);
+	offered.ticket = ticket;
+	offered.peer = (struct enn_bytes){NULL, 0};
+	options.session_len = enn_session_encode(&offered, blob, sizeof(blob));
+	FUZZ_ASSERT(options.session_len > 0);
 	FUZZ_ASSERT(enn_engine_new_client(&enn_tls_protocol, env, security[0], &options, &client,
 					  NULL) == ENN_OK);
 	FUZZ_ASSERT(enn_engine_new_server(&enn_tls_protocol, env, security[1], NULL, &server,
@@ -95,20 +104,13 @@ static void resume_from_ticket(struct enn_ticket_keys *keys, const struct enn_se
 			       const uint8_t *state, size_t len)
 {
 	uint8_t ticket[4096 + ENN_TICKET_OVERHEAD];
-	uint8_t blob[sizeof(ticket) + 1024];
 	struct enn_env env = *fuzz_env();
-	struct enn_session copy = *s;
 	size_t ticket_len = 0;
 
 	env.wall_offset = s->issued; /* so that it has not expired */
 	FUZZ_ASSERT(enn_ticket_seal(keys, &env, s->issued, ENN_SECOND, state, len, ticket,
 				    sizeof(ticket), &ticket_len) == ENN_OK);
-	copy.ticket = (struct enn_bytes){ticket, ticket_len};
-	copy.peer = (struct enn_bytes){NULL, 0};
-	size_t blob_len = enn_session_encode(&copy, blob, sizeof(blob));
-	if (blob_len > 0) {
-		resume(&env, s, blob, blob_len);
-	}
+	resume(&env, s, (struct enn_bytes){ticket, ticket_len});
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -134,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_ASSERT(enn_session_encode(&s, out, sizeof(out)) == size);
 		if (s.lifetime > 0 && s.issued < INT64_MAX / 2 && s.issued > INT64_MIN / 2) {
 			resume_from_ticket(keys, &s, data, size);
-			resume(env, &s, data, size);
+			resume(env, &s, s.ticket);
 		}
 	}
 	enum enn_status status =

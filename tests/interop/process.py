@@ -11,10 +11,11 @@ LIMIT = 15.0  # seconds for any single wait
 class Process:
     """A child whose output is collected by threads, so that it never blocks on a full pipe."""
 
-    def __init__(self, args, stdin=subprocess.DEVNULL, cwd=None, env=None):
+    def __init__(self, args, stdin=subprocess.DEVNULL, cwd=None, env=None, pass_fds=()):
         self.args = [str(a) for a in args]
         self.child = subprocess.Popen(self.args, stdin=stdin, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE, cwd=cwd, env=env)
+                                      stderr=subprocess.PIPE, cwd=cwd, env=env,
+                                      pass_fds=pass_fds)
         self.changed = threading.Condition()
         self.out, self.err = bytearray(), bytearray()
         self.threads = [self._collect(self.child.stdout, self.out),

@@ -305,6 +305,7 @@ static size_t make_session(const struct replay *r, uint8_t *out, size_t cap)
 	assert_true(enn_parse_new_session_ticket(
 		(struct enn_bytes){message.data + ENN_HS_HEADER, message.len - ENN_HS_HEADER},
 		&ticket, &fault));
+	enn_security_digest_rules(r->security);
 	struct enn_session session = {
 		.version = ENN_TLS_1_3,
 		.suite = 0x1301,
@@ -313,6 +314,7 @@ static size_t make_session(const struct replay *r, uint8_t *out, size_t cap)
 		.age_add = ticket.age_add,
 		.max_early_data = ticket.max_early_data,
 		.peer_authenticated = true,
+		.rules = enn_security_rules(r->security, false),
 		.psk = trace_find(simple, true, "generate resumption secret \"tls13 resumption\"",
 				  0, "expanded"),
 		.server_name = {(const uint8_t *)"server", 6},

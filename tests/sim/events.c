@@ -79,6 +79,7 @@ static void on_session(struct sim_endpoint *ep, const struct enn_event *event)
 		.server_issued = server->env.wall_offset + (int64_t)server->ready_at,
 		.client_authenticated =
 			server->info.peer_authenticated && !server->info.external_psk,
+		.side = {*ep->side, *server->side},
 	};
 	if (run->session.blob == NULL) {
 		abort();

@@ -9,8 +9,8 @@
 
 /* The most memory that one engine may take. Before the peer is authenticated the limits of struct
  * enn_limits rule: one handshake message (buffered while it grows) and one record. */
-#define MAX_BEFORE_READY (160u << 10)
-#define MAX_HOSTILE	 (640u << 10)
+#define MAX_BEFORE_READY (120u << 10)
+#define MAX_HOSTILE	 (256u << 10)
 
 /* ---- after every step -------------------------------------------------------------------------- */
 

@@ -104,6 +104,22 @@ static bool session_alpn_offered(const struct enn_session *view, const struct si
 
 /* ---- PSKs ------------------------------------------------------------------------------------- */
 
+/* Whether two connections of one side are made under the same rules: then a session of the one is
+ * good for the other. */
+static bool same_rules(const struct sim_side *a, const struct sim_side *b)
+{
+	return a->trust == b->trust && a->ask_psk == b->ask_psk &&
+	       (a->ask_psk ||
+		(a->psk == b->psk && (a->psk == SIM_PSK_NONE || a->psk_sha384 == b->psk_sha384)));
+}
+
+/* A client is also bound to the certificate that it may be asked for. */
+static bool same_client(const struct sim_side *a, const struct sim_side *b)
+{
+	return same_rules(a, b) && a->has_certificate == b->has_certificate &&
+	       (!a->has_certificate || a->key == b->key);
+}
+
 static void client_offers(struct offer *o, const struct sim_run *run,
 			  const struct sim_connection *conn)
 {
@@ -124,6 +140,7 @@ static void client_offers(struct offer *o, const struct sim_run *run,
 		     o->view.server_name.len == strlen(name) &&
 		     memcmp(o->view.server_name.data, name, strlen(name)) == 0 &&
 		     index_of(&c->suites, (uint8_t)o->session_suite) >= 0 &&
+		     same_client(c, &run->session.side[0]) &&
 		     (o->view.peer_authenticated || c->trust == SIM_TRUST_NONE);
 	o->early = o->session && c->early && o->view.max_early_data > 0 &&
 		   session_alpn_offered(&o->view, c);
@@ -139,6 +156,8 @@ static bool server_takes_session(const struct offer *o, const struct sim_run *ru
 	/* the margin: the hello is on its way for a while */
 	return o->session && s->resume && age < (int64_t)86399 * (int64_t)ENN_SECOND &&
 	       shared_hash(&conn->side[0], s, suite_hashes[o->session_suite]) &&
+	       (same_rules(s, &run->session.side[1]) ||
+		(!run->session.client_authenticated && s->has_certificate)) &&
 	       (run->session.client_authenticated || !s->require_client);
 }
 

@@ -36,6 +36,7 @@ struct sim_session {
 	size_t len;
 	int64_t server_issued;	   /* UNIX time at which the server made the ticket */
 	bool client_authenticated; /* to the server, by certificate */
+	struct sim_side side[2];   /* the parameters under which it was made */
 };
 
 /* What outlives a connection inside one run. */

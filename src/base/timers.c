@@ -2,7 +2,7 @@
  *
  * A pairing heap of timers.
  */
-#include "runtime/timers.h"
+#include "base/timers.h"
 
 void enn_timer_init(struct enn_timer *timer, void (*fire)(void *owner, enn_time now), void *owner)
 {

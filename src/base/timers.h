@@ -3,8 +3,8 @@
  * Timers that live inside the objects they serve: a pairing heap, so setting one
  * never allocates and never fails, and freeing its object only needs it stopped.
  */
-#ifndef ENN_RUNTIME_TIMERS_H
-#define ENN_RUNTIME_TIMERS_H
+#ifndef ENN_BASE_TIMERS_H
+#define ENN_BASE_TIMERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

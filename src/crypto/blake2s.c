@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * BLAKE2s through libcrypto: one hash and one MAC context in the cryptographic
+ * context are used again and again.
+ */
+#include "crypto/blake2s.h"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+
+#include "base/compiler.h"
+#include "crypto/crypto.h"
+
+#define BLOCK 64
+
+bool enn_blake2s_open(struct enn_crypto *c)
+{
+	size_t size = ENN_BLAKE2S_MAC;
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "BLAKE2SMAC", NULL);
+
+	c->blake2s = EVP_MD_fetch(NULL, "BLAKE2S-256", NULL);
+	c->blake2s_hash = EVP_MD_CTX_new();
+	c->blake2s_mac = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
+	EVP_MAC_free(mac);
+	return c->blake2s != NULL && c->blake2s_hash != NULL && c->blake2s_mac != NULL &&
+	       EVP_MAC_CTX_set_params(c->blake2s_mac, params) == 1;
+}
+
+void enn_blake2s_close(struct enn_crypto *c)
+{
+	EVP_MD_free(c->blake2s);
+	EVP_MD_CTX_free(c->blake2s_hash);
+	EVP_MAC_CTX_free(c->blake2s_mac);
+}
+
+enum enn_status enn_blake2s(const struct enn_env *env, const struct enn_bytes *pieces, size_t count,
+			    uint8_t out[ENN_BLAKE2S])
+{
+	const struct enn_crypto *c = env->crypto;
+
+	if (EVP_DigestInit_ex2(c->blake2s_hash, c->blake2s, NULL) != 1) {
+		return ENN_E_CRYPTO;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (EVP_DigestUpdate(c->blake2s_hash, pieces[i].data, pieces[i].len) != 1) {
+			return ENN_E_CRYPTO;
+		}
+	}
+	return EVP_DigestFinal_ex(c->blake2s_hash, out, NULL) == 1 ? ENN_OK : ENN_E_CRYPTO;
+}
+
+enum enn_status enn_blake2s_mac(const struct enn_env *env, const uint8_t *key, size_t key_len,
+				const void *data, size_t len, uint8_t out[ENN_BLAKE2S_MAC])
+{
+	EVP_MAC_CTX *ctx = env->crypto->blake2s_mac;
+	size_t got = 0;
+
+	if (EVP_MAC_init(ctx, key, key_len, NULL) != 1 || EVP_MAC_update(ctx, data, len) != 1 ||
+	    EVP_MAC_final(ctx, out, &got, ENN_BLAKE2S_MAC) != 1 || got != ENN_BLAKE2S_MAC) {
+		return ENN_E_CRYPTO;
+	}
+	return ENN_OK;
+}
+
+/* RFC 2104 with the hash H of 64-byte blocks: H(key ^ opad || H(key ^ ipad || text)). */
+static enum enn_status hmac(const struct enn_env *env, const uint8_t pads[2][BLOCK],
+			    struct enn_bytes first, struct enn_bytes second, uint8_t *out)
+{
+	uint8_t inner[ENN_BLAKE2S];
+	const struct enn_bytes in[3] = {{pads[0], BLOCK}, first, second};
+	const struct enn_bytes outer[2] = {{pads[1], BLOCK}, {inner, sizeof(inner)}};
+
+	ENN_TRY(enn_blake2s(env, in, 3, inner));
+	enum enn_status status = enn_blake2s(env, outer, 2, out);
+	enn_wipe(inner, sizeof(inner));
+	return status;
+}
+
+static void make_pads(const uint8_t key[ENN_BLAKE2S], uint8_t pads[2][BLOCK])
+{
+	for (size_t i = 0; i < BLOCK; i++) {
+		uint8_t k = i < ENN_BLAKE2S ? key[i] : 0;
+		pads[0][i] = k ^ 0x36;
+		pads[1][i] = k ^ 0x5c;
+	}
+}
+
+enum enn_status enn_blake2s_hmac(const struct enn_env *env, const uint8_t key[ENN_BLAKE2S],
+				 const void *data, size_t len, uint8_t out[ENN_BLAKE2S])
+{
+	uint8_t pads[2][BLOCK];
+	const struct enn_bytes text = {data, len};
+	const struct enn_bytes nothing = {pads[0], 0};
+
+	make_pads(key, pads);
+	enum enn_status status = hmac(env, pads, text, nothing, out);
+	enn_wipe(pads, sizeof(pads));
+	return status;
+}
+
+/* T1 = HMAC(PRK, 1), T2 = HMAC(PRK, T1 || 2), T3 = HMAC(PRK, T2 || 3) */
+static enum enn_status expand(const struct enn_env *env, const uint8_t *prk, uint8_t *const out[3])
+{
+	uint8_t pads[2][BLOCK];
+	uint8_t last[ENN_BLAKE2S];
+	size_t last_len = 0;
+	enum enn_status status = ENN_OK;
+
+	make_pads(prk, pads);
+	for (uint8_t i = 0; i < 3 && status == ENN_OK; i++) {
+		uint8_t number = i + 1;
+		const struct enn_bytes first = {last, last_len};
+		const struct enn_bytes second = {&number, 1};
+		if (i > 0 && out[i] == NULL && (i == 2 || out[2] == NULL)) {
+			break;
+		}
+		status = hmac(env, pads, first, second, last);
+		last_len = sizeof(last);
+		if (status == ENN_OK && out[i] != NULL) {
+			memcpy(out[i], last, sizeof(last));
+		}
+	}
+	enn_wipe(pads, sizeof(pads));
+	enn_wipe(last, sizeof(last));
+	return status;
+}
+
+enum enn_status enn_blake2s_kdf(const struct enn_env *env, const uint8_t key[ENN_BLAKE2S],
+				const void *input, size_t len, uint8_t *out1, uint8_t *out2,
+				uint8_t *out3)
+{
+	uint8_t prk[ENN_BLAKE2S];
+	uint8_t *const out[3] = {out1, out2, out3};
+	enum enn_status status = enn_blake2s_hmac(env, key, input, len, prk);
+
+	if (status == ENN_OK) {
+		status = expand(env, prk, out);
+	}
+	enn_wipe(prk, sizeof(prk));
+	return status;
+}
