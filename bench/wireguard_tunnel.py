@@ -41,6 +41,8 @@ class Tunnel:
         self.b = make(self.right, b, folder).start([peers.Remote(a)])
         self.a = make(self.left, a, folder).start(
             [peers.Remote(b, peers.endpoint(self.far.address(4)))])
+        # Where the flood claims to come from: answers go to the left side, which drops them.
+        self.right.ip("route add 10.200.0.0/16 via %s" % self.near.address(4))
         self.left.run("ping", "-c", 2, "-i", 0.2, b.inner(4))
 
     def cpu(self):
@@ -67,7 +69,7 @@ class Tunnel:
         nobody reads, so that only the sender and the kernel cost anything."""
         port = self.b.node.port + 1 if closed else self.b.node.port
         return self.left.start(program, self.far.address(4), port, self.b.node.public_key,
-                               "10.77.0.64", 64, rate, seconds)
+                               "10.200.0.1", 1000, rate, seconds)
 
     def close(self):
         self.lab.close()

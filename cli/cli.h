@@ -70,6 +70,10 @@ struct cli_options {
 	const char *key[8];
 	size_t cert_count;
 	size_t key_count;
+	const char *private_key;  /* a static key, in a file */
+	const char *peer_key[64]; /* KEY or KEY:PSKFILE */
+	size_t peer_key_count;
+	double wait; /* seconds, 0: the default */
 	const char *psk_identity;
 	const char *psk_file;
 	const char *alpn;
@@ -101,6 +105,10 @@ bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o
 void cli_options_help(FILE *out, enum cli_for which);
 /* Splits scheme://host:port; false after a message. */
 bool cli_parse_url(const char *text, struct cli_options *o);
+/* Does the protocol carry messages, and may lose some? */
+bool cli_has_messages(const struct cli_options *o);
+/* Static keys (static_keys.c); false after a message. */
+bool cli_add_static_keys(const struct cli_options *o, struct enn_security *s);
 /* The security parameters that the options ask for; NULL after a message. */
 struct enn_security *cli_security(const struct cli_options *o);
 /* Applies -o settings that are transport properties; false after a message. */
@@ -111,6 +119,8 @@ const char *cli_nearest(const char *word, const char *const *names, size_t count
 /* ---- reports (report.c) -------------------------------------------------------------------- */
 
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A sentence that is shown even with --quiet; as JSON when asked for. */
+void cli_report_warning(const struct cli_options *o, const char *text);
 /* An error value with what it means; also as JSON when asked for. */
 void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error);
 void cli_report_ready(const struct cli_options *o, struct enn_connection c);
@@ -125,7 +135,7 @@ int cli_exit_for(const struct enn_error *error, bool established);
 
 /* ---- session file (session_file.c) --------------------------------------------------------- */
 
-/* Reads a session into *data (malloc); NULL with no message if there is no such file. */
+/* Reads a session (malloc); NULL, with no message, if there is no such file or nothing in it. */
 uint8_t *cli_session_read(const char *path, size_t *len);
 /* Writes it beside the file (0600) and renames it into place. */
 bool cli_session_write(const char *path, const uint8_t *data, size_t len);

@@ -41,6 +41,9 @@ enum option_id {
 	OPT_DISCARD,
 	OPT_SEND_BYTES,
 	OPT_NO_RESUME,
+	OPT_PRIVATE_KEY,
+	OPT_PEER_KEY,
+	OPT_WAIT,
 };
 
 static const struct row {
@@ -62,6 +65,9 @@ static const struct row {
 	{"require-client", NULL, OPT_REQUIRE_CLIENT, CLI_FOR_LISTEN, "refuse clients without one"},
 	{"psk-identity", "TEXT", OPT_PSK_IDENTITY, CLI_FOR_BOTH, "identity of a pre-shared key"},
 	{"psk-file", "FILE", OPT_PSK_FILE, CLI_FOR_BOTH, "the pre-shared key, in hexadecimal"},
+	{"private-key", "FILE", OPT_PRIVATE_KEY, CLI_FOR_BOTH, "our static key (WireGuard)"},
+	{"peer-key", "KEY", OPT_PEER_KEY, CLI_FOR_BOTH,
+	 "a peer's static public key; KEY:FILE adds a preshared key"},
 	{"alpn", "A,B", OPT_ALPN, CLI_FOR_BOTH, "application protocols, best first"},
 	{"ciphers", "A:B", OPT_CIPHERS, CLI_FOR_BOTH, "cipher suites, best first"},
 	{"groups", "A:B", OPT_GROUPS, CLI_FOR_BOTH, "key exchange groups, best first"},
@@ -87,6 +93,8 @@ static const struct row {
 	{"keylog", "FILE", OPT_KEYLOG, CLI_FOR_BOTH,
 	 "append secrets for Wireshark; also $SSLKEYLOGFILE"},
 	{"timeout", "SECONDS", OPT_TIMEOUT, CLI_FOR_BOTH, "give up a handshake after this long"},
+	{"wait", "SECONDS", OPT_WAIT, CLI_FOR_BOTH,
+	 "messages: end after the input's end and so much silence (1)"},
 	{"ipv4", NULL, '4', CLI_FOR_CONNECT, "only IPv4"},
 	{"ipv6", NULL, '6', CLI_FOR_CONNECT, "only IPv6"},
 	{"option", "NAME=VALUE", 'o', CLI_FOR_BOTH, "any security parameter or transport property"},
@@ -225,12 +233,12 @@ static bool add_setting(struct cli_options *o, const char *name, const char *val
 	return add(o->setting, &o->setting_count, CLI_MAX_SETTINGS, text, "-o"); /* NOLINT */
 }
 
-static bool take_timeout(struct cli_options *o, const char *value)
+static bool take_time(double *time, const char *value)
 {
 	char *end;
 
-	o->timeout = strtod(value, &end);
-	if (end == value || *end != '\0' || !(o->timeout > 0) || o->timeout > 1e6) {
+	*time = strtod(value, &end);
+	if (end == value || *end != '\0' || !(*time > 0) || *time > 1e6) {
 		cli_error("'%s' is not a time in seconds", value);
 		return false;
 	}
@@ -332,7 +340,14 @@ static bool take_value(struct cli_options *o, int id, const char *value)
 		o->exec = value;
 		return true;
 	case OPT_TIMEOUT:
-		return take_timeout(o, value);
+		return take_time(&o->timeout, value);
+	case OPT_WAIT:
+		return take_time(&o->wait, value);
+	case OPT_PRIVATE_KEY:
+		o->private_key = value;
+		return true;
+	case OPT_PEER_KEY:
+		return add(o->peer_key, &o->peer_key_count, 64, value, "--peer-key");
 	case OPT_CONNECTIONS:
 		return parse_count(value, &o->connections);
 	case OPT_SEND_BYTES:
@@ -349,6 +364,28 @@ static bool take_value(struct cli_options *o, int id, const char *value)
 	}
 }
 
+static bool check_ends(const struct cli_options *o)
+{
+	int ends = (o->exec != NULL) + o->echo + (o->send_bytes > 0);
+
+	if (ends > 1) {
+		cli_error("--exec, --echo and --send-bytes exclude each other");
+	}
+	return ends <= 1;
+}
+
+static bool check_static_keys(const struct cli_options *o)
+{
+	if (o->private_key == NULL || o->peer_key_count == 0 ||
+	    (!o->listen && o->peer_key_count > 1)) {
+		cli_error("%s needs --private-key and %s; `ennead keygen wireguard` makes keys",
+			  o->protocol->name,
+			  o->listen ? "a --peer-key for each client" : "one --peer-key");
+		return false;
+	}
+	return true;
+}
+
 /* What does not go together. */
 static bool check(const struct cli_options *o)
 {
@@ -360,17 +397,19 @@ static bool check(const struct cli_options *o)
 		cli_error("--psk-identity and --psk-file go together");
 		return false;
 	}
+	if (o->protocol->id == ENN_PROTOCOL_WIREGUARD) {
+		return check_static_keys(o) && check_ends(o);
+	}
+	if (o->private_key != NULL || o->peer_key_count > 0) {
+		cli_error("--private-key and --peer-key are not for %s", o->protocol->name);
+		return false;
+	}
 	if (o->listen && o->cert_count == 0 && o->psk_file == NULL) {
 		cli_error("a listener needs --cert and --key, or a pre-shared key; "
 			  "`ennead keygen` makes them");
 		return false;
 	}
-	int ends = (o->exec != NULL) + o->echo + (o->send_bytes > 0);
-	if (ends > 1) {
-		cli_error("--exec, --echo and --send-bytes exclude each other");
-		return false;
-	}
-	return true;
+	return check_ends(o);
 }
 
 static size_t build_options(struct option *options, char *letters, enum cli_for which)

@@ -47,6 +47,7 @@ struct pump *pump_new(struct pump_loop *loop, struct enn_connection c)
 	p->in = -1;
 	p->out = -1;
 	p->source = PUMP_FROM_NOTHING;
+	p->messages = cli_has_messages(loop->o);
 	p->started = enn_context_now(loop->context);
 	p->next = loop->pumps;
 	loop->pumps = p;
@@ -178,7 +179,7 @@ static void send_final(struct pump *p)
 {
 	struct enn_message_context message = {.flags = ENN_MESSAGE_FINAL};
 
-	if (p->final_sent || !p->established) {
+	if (p->final_sent || !p->established || p->messages) {
 		return;
 	}
 	enum enn_status status = enn_connection_send(p->c, NULL, 0, &message);
@@ -207,6 +208,9 @@ static bool send_buffer(struct pump *p, int i, size_t len)
 {
 	struct enn_message_context message = {.token = (void *)(uintptr_t)(i + 1)};
 
+	if (p->messages) {
+		return pump_send_messages(p, i, len);
+	}
 	if (enn_connection_send_borrowed(p->c, p->buffer[i].mem, len, &message) != ENN_OK) {
 		return false;
 	}
@@ -219,18 +223,23 @@ static bool send_buffer(struct pump *p, int i, size_t len)
 static bool wants_input(struct pump *p)
 {
 	return p->established && !p->over && !p->in_ended && !p->closing &&
-	       p->source == PUMP_FROM_FD && p->in >= 0 && free_buffer(p) >= 0;
+	       p->source == PUMP_FROM_FD && p->in >= 0 && p->cutting == 0 && free_buffer(p) >= 0;
 }
 
 static void take_input(struct pump *p)
 {
 	int i = free_buffer(p);
-	ssize_t n = i < 0 ? -1 : read(p->in, p->buffer[i].mem, PUMP_BUFFER_SIZE);
+	size_t len = 0;
+	ssize_t n = i < 0	  ? -1
+		    : p->messages ? pump_read_lines(p, i, &len)
+				  : read(p->in, p->buffer[i].mem, PUMP_BUFFER_SIZE);
 
+	len = n > 0 && !p->messages ? (size_t)n : len;
+	if (len > 0 && !send_buffer(p, i, len)) {
+		lose(p, CLI_LOST);
+		return;
+	}
 	if (n > 0) {
-		if (!send_buffer(p, i, (size_t)n)) {
-			lose(p, CLI_LOST);
-		}
 		return;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -251,7 +260,7 @@ static void send_zeros(struct pump *p)
 {
 	int i;
 
-	while (p->zeros_left > 0 && !p->over && (i = free_buffer(p)) >= 0) {
+	while (p->zeros_left > 0 && !p->over && p->cutting == 0 && (i = free_buffer(p)) >= 0) {
 		size_t n =
 			p->zeros_left < PUMP_BUFFER_SIZE ? (size_t)p->zeros_left : PUMP_BUFFER_SIZE;
 		if (!send_buffer(p, i, n)) {
@@ -378,7 +387,12 @@ static void sent(struct pump *p, const struct enn_taps_event *e)
 		(void)enn_message_release(loan);
 		ask_more(p);
 	} else if (token <= PUMP_BUFFERS) {
-		p->buffer[token - 1].busy = false;
+		if (p->messages) {
+			pump_message_sent(p, (int)token - 1);
+			(void)pump_cut(p); /* if it cannot, the connection's last event says why */
+		} else {
+			p->buffer[token - 1].busy = false;
+		}
 		if (p->source == PUMP_FROM_ZEROS) {
 			send_zeros(p);
 		}
@@ -396,7 +410,8 @@ static void maybe_close(struct pump *p)
 	if (!p->established || p->closing || p->over) {
 		return;
 	}
-	if (p->peer_ended && p->loan_count == 0 && done_sending) {
+	bool quiet = pump_quiet_end(p) <= enn_context_now(p->c.context);
+	if ((p->peer_ended && p->loan_count == 0 && done_sending) || quiet) {
 		p->closing = true;
 		cli_ignore(enn_connection_close(p->c));
 	}
@@ -404,8 +419,11 @@ static void maybe_close(struct pump *p)
 
 void pump_start(struct pump_loop *loop, struct pump *p)
 {
-	(void)loop;
 	p->established = true;
+	p->quiet_since = enn_context_now(loop->context);
+	p->wait = loop->o->wait > 0 ? (enn_time)(loop->o->wait * 1e9)
+		  : p->source == PUMP_FROM_ECHO || p->source == PUMP_FROM_NOTHING ? ENN_TIME_NEVER
+										  : ENN_SECOND;
 	ask_more(p);
 	if (p->source == PUMP_FROM_ZEROS) {
 		send_zeros(p);
@@ -465,6 +483,7 @@ static void handle(struct pump_loop *loop, const struct enn_taps_event *e)
 		break;
 	}
 	if (p != NULL && find(loop, e->connection) == p) {
+		p->quiet_since = enn_context_now(loop->context);
 		maybe_close(p);
 	}
 }
@@ -476,6 +495,10 @@ static int timeout_ms(struct pump_loop *loop)
 	enn_time most = now + 500 * ENN_MILLISECOND; /* progress, children, signals */
 
 	at = at < most ? at : most;
+	for (const struct pump *p = loop->pumps; p != NULL; p = p->next) {
+		enn_time quiet = pump_quiet_end(p);
+		at = quiet < at ? quiet : at;
+	}
 	return at <= now ? 0 : (int)((at - now + ENN_MILLISECOND - 1) / ENN_MILLISECOND);
 }
 
@@ -551,6 +574,9 @@ int pump_run(struct pump_loop *loop)
 			}
 		}
 		while (waitpid(-1, NULL, WNOHANG) > 0) {
+		}
+		for (struct pump *p = loop->pumps; p != NULL; p = p->next) {
+			maybe_close(p);
 		}
 		if (enn_context_now(loop->context) >= next_progress) {
 			next_progress = enn_context_now(loop->context) + 500 * ENN_MILLISECOND;

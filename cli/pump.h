@@ -11,6 +11,7 @@
 #define PUMP_BUFFERS	 8
 #define PUMP_BUFFER_SIZE ((size_t)256 * 1024)
 #define PUMP_RECEIVES	 4
+#define PUMP_MESSAGE	 1200 /* bytes of what has no lines: they fit a packet on any path */
 
 enum pump_source { PUMP_FROM_FD, PUMP_FROM_ZEROS, PUMP_FROM_ECHO, PUMP_FROM_NOTHING };
 
@@ -19,6 +20,15 @@ struct pump_loan {
 	size_t len;
 	size_t done;
 	struct enn_loan loan;
+};
+
+struct pump_buffer {
+	uint8_t *mem;
+	bool busy;
+	/* where it is cut into messages: how much is, and how many are on their way */
+	size_t len;
+	size_t cut;
+	size_t open;
 };
 
 /* One connection with its two ends here. */
@@ -32,10 +42,13 @@ struct pump {
 	bool owns_fds;
 	bool stop_on_peer_end; /* an interactive end: the peer's end ends us too */
 	uint64_t zeros_left;
-	struct {
-		uint8_t *mem;
-		bool busy;
-	} buffer[PUMP_BUFFERS];
+	struct pump_buffer buffer[PUMP_BUFFERS];
+	bool messages; /* the protocol carries messages: messages.c */
+	int cutting;   /* number of the buffer that is being cut, plus one; 0: none */
+	uint8_t kept[PUMP_MESSAGE];
+	size_t kept_len;
+	enn_time wait; /* how long a silence ends it */
+	enn_time quiet_since;
 	/* a ring of received data on its way out */
 	struct pump_loan loan[PUMP_RECEIVES + 1];
 	size_t loan_first;
@@ -74,6 +87,15 @@ bool pump_attach(struct pump_loop *loop, struct pump *p);
 void pump_free(struct pump_loop *loop, struct pump *p);
 /* The connection is established: data may flow. */
 void pump_start(struct pump_loop *loop, struct pump *p);
+/* Messages: sends what the buffer holds in pieces. False: nothing can be sent any more. */
+bool pump_send_messages(struct pump *p, int i, size_t len);
+/* Goes on with the buffer that is being cut. */
+bool pump_cut(struct pump *p);
+void pump_message_sent(struct pump *p, int i);
+/* Like read into the buffer; *len is what it then holds. */
+ssize_t pump_read_lines(struct pump *p, int i, size_t *len);
+/* When it is to be closed because nothing comes any more. */
+enn_time pump_quiet_end(const struct pump *p);
 /* Runs until done says so or a signal came. Returns the status. */
 int pump_run(struct pump_loop *loop);
 /* SIGINT and SIGTERM end pump_run; SIGPIPE is ignored. */

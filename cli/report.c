@@ -37,6 +37,15 @@ static const char *origin_name(enum enn_origin origin)
 					      : "local";
 }
 
+void cli_report_warning(const struct cli_options *o, const char *text)
+{
+	if (o->json) {
+		print_json(json_pack("{s:s,s:s}", "event", "warning", "text", text));
+	} else {
+		fprintf(stderr, "ennead: WARNING: %s\n", text);
+	}
+}
+
 void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error)
 {
 	char text[ENN_ERROR_TEXT_MAX + 160];

@@ -122,7 +122,7 @@ static bool add_flags(const struct cli_options *o, struct enn_security *s)
 	bool good = true;
 
 	if (o->insecure) {
-		fputs("ennead: WARNING: --insecure: anybody can be the peer\n", stderr);
+		cli_report_warning(o, "--insecure: anybody can be the peer");
 		good = set_flag(s, ENN_SECURITY_VERIFY_PEER, false);
 	}
 	/* with a PSK and nothing else to trust, the key is the identity */
@@ -179,8 +179,27 @@ static bool add_settings(const struct cli_options *o, struct enn_security *s)
 	return true;
 }
 
+/* What a stream is expected to be by default, and messages are not. */
+static bool expect_messages(struct enn_preconnection *pre)
+{
+	static const enum enn_property streams[] = {ENN_PROPERTY_RELIABILITY,
+						    ENN_PROPERTY_PRESERVE_ORDER,
+						    ENN_PROPERTY_CONGESTION_CONTROL};
+
+	for (size_t i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		if (enn_preconnection_set_pref(pre, streams[i], ENN_NO_PREFERENCE) != ENN_OK) {
+			cli_error("out of memory");
+			return false;
+		}
+	}
+	return true;
+}
+
 bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection *pre)
 {
+	if (cli_has_messages(o) && !expect_messages(pre)) {
+		return false;
+	}
 	for (size_t i = 0; i < o->setting_count; i++) {
 		char name[64];
 		struct enn_error error;
@@ -202,7 +221,7 @@ struct enn_security *cli_security(const struct cli_options *o)
 		return NULL;
 	}
 	bool good = add_flags(o, s) && add_trust(o, s) && add_credentials(o, s) && add_psk(o, s) &&
-		    add_alpn(o, s) && add_settings(o, s);
+		    cli_add_static_keys(o, s) && add_alpn(o, s) && add_settings(o, s);
 	if (good && o->timeout > 0) {
 		good = enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT,
 					    (uint64_t)(o->timeout * 1000)) == ENN_OK;

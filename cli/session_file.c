@@ -63,7 +63,12 @@ uint8_t *cli_session_read(const char *path, size_t *len)
 		*len = 0;
 		return NULL;
 	}
-	return cli_read_file(path, len);
+	uint8_t *data = cli_read_file(path, len);
+	if (data != NULL && *len == 0) { /* a file that waits for its first session */
+		free(data);
+		data = NULL;
+	}
+	return data;
 }
 
 static bool write_all(int fd, const uint8_t *data, size_t len)

@@ -274,8 +274,6 @@ static char *absolute(const char *path)
 
 static int run(struct tunnel_options *o, struct tunnel_config *config, struct tunnel_log *log)
 {
-	char pid_file[64];
-
 	if (o->interface[0] == '\0' && !tunnel_name_from(o->path, o->interface, log)) {
 		return CLI_USAGE;
 	}
@@ -283,9 +281,9 @@ static int run(struct tunnel_options *o, struct tunnel_config *config, struct tu
 		return CLI_USAGE;
 	}
 	if (o->daemon && o->pid_file == NULL) {
-		(void)snprintf(pid_file, sizeof(pid_file), "/run/ennead-tunnel-%s.pid",
-			       o->interface);
-		o->pid_file = pid_file;
+		(void)snprintf(o->default_pid_file, sizeof(o->default_pid_file),
+			       "/run/ennead-tunnel-%s.pid", o->interface);
+		o->pid_file = o->default_pid_file;
 	}
 	return tunnel_guardian(o, config, log);
 }

@@ -27,6 +27,7 @@ struct tunnel_options {
 	const char *user;
 	const char *log_file; /* NULL: standard error, or with daemon syslog */
 	const char *pid_file;
+	char default_pid_file[64];
 	unsigned queues;
 	int verbose;
 	bool daemon;
@@ -90,7 +91,7 @@ bool tunnel_message_receive(int fd, struct tunnel_message *message, void *data, 
 /* Returns the exit status. *log may be redirected. */
 int tunnel_guardian(const struct tunnel_options *o, struct tunnel_config *config,
 		    struct tunnel_log *log);
-/* mark: of outer packets. fd: to the guardian. */
+/* mark: of outer packets. fd: to the guardian. The process is to _exit with what it returns. */
 int tunnel_worker(const struct tunnel_options *o, struct tunnel_config *config, uint32_t mark,
 		  int fd, struct tunnel_log *log);
 /* From now on messages go where those of a daemon go. */

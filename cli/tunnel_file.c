@@ -47,8 +47,7 @@ bool tunnel_name_from(const char *path, char name[IF_NAMESIZE], const struct tun
 			   base, IF_NAMESIZE - 1);
 		return false;
 	}
-	memset(name, 0, IF_NAMESIZE);
-	memcpy(name, base, len);
+	(void)snprintf(name, IF_NAMESIZE, "%.*s", (int)len, base);
 	return true;
 }
 

@@ -139,7 +139,9 @@ static bool start_worker(struct guardian *g, uint32_t mark)
 			(void)close(g->parent);
 		}
 		enn_netlink_free(g->network.netlink);
-		exit(tunnel_worker(g->o, g->config, mark, ends[1], g->log));
+		int status = tunnel_worker(g->o, g->config, mark, ends[1], g->log);
+		(void)fflush(NULL);
+		_exit(status); /* libuv's own end would wait for its threads */
 	}
 	(void)close(ends[1]);
 	g->to_worker = ends[0];

@@ -443,6 +443,16 @@ static void ignore_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Everything is told to close and does so in a turn or two, but for a look-up that waits for a name
+ * server: that, and the loop which it belongs to, is left to the end of the process. */
+static bool close_loop(struct worker *w)
+{
+	for (int i = 0; i < 10 && uv_loop_alive(&w->loop) != 0; i++) {
+		(void)uv_run(&w->loop, UV_RUN_NOWAIT);
+	}
+	return uv_loop_close(&w->loop) == 0;
+}
+
 int tunnel_worker(const struct tunnel_options *o, struct tunnel_config *config, uint32_t mark,
 		  int fd, struct tunnel_log *log)
 {
@@ -464,15 +474,19 @@ int tunnel_worker(const struct tunnel_options *o, struct tunnel_config *config, 
 	if (failure != CLI_OK) {
 		stop(w, failure);
 	}
-	(void)uv_run(&w->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&w->loop);
+	while (!w->stopping) {
+		(void)uv_run(&w->loop, UV_RUN_ONCE);
+	}
+	bool closed = close_loop(w);
 	enn_engine_free(w->device.engine);
 	enn_crypto_free(w->env.crypto);
 	if (w->keylog != NULL) {
 		(void)fclose(w->keylog);
 	}
 	int status = w->status;
-	OPENSSL_cleanse(w, sizeof(*w));
-	free(w);
+	if (closed) {
+		OPENSSL_cleanse(w, sizeof(*w));
+		free(w);
+	}
 	return status;
 }

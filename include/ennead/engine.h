@@ -134,7 +134,8 @@ enum enn_event_type {
 	ENN_EVENT_NONE = 0,
 	/* The handshake is complete and the peer is authenticated as configured. */
 	ENN_EVENT_READY,
-	/* Data. u.received is lent until the next call of next_event. A final piece has
+	/* Data. u.received is lent until the next call of next_event; from a protocol over datagrams
+	 * it points into the ingested packets and stays valid until they are used again. A final piece has
 	 * ENN_MESSAGE_FINAL (len may be 0): the peer's authenticated end of data. */
 	ENN_EVENT_RECEIVED,
 	/* u.sent.user is the caller's again: sealed and handed to transmit (stream

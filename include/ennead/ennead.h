@@ -13,5 +13,7 @@
 #include "protocol.h"
 #include "security.h"
 #include "taps.h"
+#include "tunnel.h"
+#include "wireguard.h"
 
 #endif

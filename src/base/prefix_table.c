@@ -234,8 +234,7 @@ struct enn_prefix_owner *enn_prefix_insert(struct enn_prefix_table *t,
 					   const struct enn_prefix *prefix,
 					   struct enn_prefix_owner *owner)
 {
-	struct enn_prefix_node *node =
-		place(t, key_of(prefix), prefix->bits, prefix->family);
+	struct enn_prefix_node *node = place(t, key_of(prefix), prefix->bits, prefix->family);
 	struct enn_prefix_owner *before = node->owner;
 
 	if (before == owner) {

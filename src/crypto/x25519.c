@@ -43,8 +43,7 @@ static EVP_PKEY_CTX *inside(struct enn_x25519_key *key)
 	return (EVP_PKEY_CTX *)key;
 }
 
-enum enn_status enn_x25519_key_new(const struct enn_env *env,
-				   const uint8_t private_key[ENN_X25519],
+enum enn_status enn_x25519_key_new(const struct enn_env *env, const uint8_t private_key[ENN_X25519],
 				   struct enn_x25519_key **out)
 {
 	*out = (struct enn_x25519_key *)context_of(env->crypto, private_key);

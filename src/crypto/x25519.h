@@ -16,8 +16,7 @@
  * multiplication. Belongs to the thread of env. */
 struct enn_x25519_key;
 /* ENN_E_MEMORY. */
-enum enn_status enn_x25519_key_new(const struct enn_env *env,
-				   const uint8_t private_key[ENN_X25519],
+enum enn_status enn_x25519_key_new(const struct enn_env *env, const uint8_t private_key[ENN_X25519],
 				   struct enn_x25519_key **out);
 void enn_x25519_key_free(struct enn_x25519_key *key); /* wipes; NULL is legal */
 enum enn_status enn_x25519_key_public(const struct enn_env *env, struct enn_x25519_key *key,

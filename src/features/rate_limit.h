@@ -28,7 +28,6 @@ struct enn_rate_limit *enn_rate_limit_new(const struct enn_env *env,
 					  const uint8_t seed[16]);
 void enn_rate_limit_free(struct enn_rate_limit *r);
 /* Takes a token of the address. False: it has none. */
-bool enn_rate_limit_take(struct enn_rate_limit *r, enn_time now,
-			 const struct enn_address *address);
+bool enn_rate_limit_take(struct enn_rate_limit *r, enn_time now, const struct enn_address *address);
 
 #endif

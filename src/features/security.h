@@ -78,7 +78,7 @@ struct enn_security {
 	struct enn_trust *own;
 	struct enn_trust *trust; /* never NULL */
 	bool trust_complete;
-	bool system_trust_set; /* systemTrust was set explicitly */
+	bool system_trust_set;	       /* systemTrust was set explicitly */
 	struct enn_peer_key *peer_key; /* static keys that are trusted */
 	size_t peer_key_count;
 	size_t peer_key_cap;

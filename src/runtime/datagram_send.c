@@ -4,74 +4,33 @@
  * device can cut them, otherwise one for each.
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "runtime/address.h"
 #include "runtime/datagram_internal.h"
+#include "runtime/udp_details.h"
 
 #define MOST_SEGMENTS 64    /* UDP_MAX_SEGMENTS of the first kernels that had it */
 #define MOST_BYTES    65487 /* of one UDP payload over either family */
 
-/* ---- what goes beside a packet ------------------------------------------------------- */
-
-struct details {
-	_Alignas(struct cmsghdr) char bytes[128];
-	size_t len;
-};
-
-static void add_detail(struct details *d, int level, int type, const void *value, size_t len)
-{
-	struct cmsghdr *c = (struct cmsghdr *)(void *)(d->bytes + d->len);
-
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), value, len);
-	d->len += CMSG_SPACE(len);
-}
-
-/* From which of our addresses, on a socket that has several. */
-static void add_source(const struct enn_datagram_socket *s, const struct enn_address *local,
-		       struct details *d)
-{
-	if (s->connected || local->family != s->family) {
-		return;
-	}
-	if (s->family == ENN_FAMILY_IPV4) {
-		struct in_pktinfo info = {.ipi_ifindex = 0};
-		memcpy(&info.ipi_spec_dst, local->ip, 4);
-		add_detail(d, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
-	} else {
-		struct in6_pktinfo info = {.ipi6_ifindex = local->scope};
-		memcpy(&info.ipi6_addr, local->ip, 16);
-		add_detail(d, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
-	}
-}
-
-static void fill_details(const struct enn_datagram_socket *s, size_t segment, struct details *d)
+static void fill_details(const struct enn_datagram_socket *s, size_t segment,
+			 struct enn_udp_details *d)
 {
 	const struct enn_batch *batch = &s->batch;
 
 	memset(d, 0, sizeof(*d));
 	if (segment > 0) {
-		uint16_t size = (uint16_t)segment;
-		add_detail(d, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size));
+		enn_udp_add_segment(d, segment);
 	}
 	if (batch->ecn != 0) {
-		int tos = s->dscp << 2 | (batch->ecn & 3);
-		if (s->family == ENN_FAMILY_IPV4) {
-			add_detail(d, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
-		} else {
-			add_detail(d, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
-		}
+		enn_udp_add_tos(d, s->family, (uint8_t)(s->dscp << 2 | (batch->ecn & 3)));
 	}
-	add_source(s, &batch->path.local, d);
+	/* From which of our addresses, on a socket that has several. */
+	if (!s->connected && batch->path.local.family == s->family) {
+		enn_udp_add_source(d, &batch->path.local);
+	}
 }
-
-/* ---- sending ------------------------------------------------------------------------- */
 
 /* 0 or errno. segment 0: one packet. */
 static int send_piece(const struct enn_datagram_socket *s, uint8_t *data, size_t len,
@@ -79,7 +38,7 @@ static int send_piece(const struct enn_datagram_socket *s, uint8_t *data, size_t
 {
 	struct iovec iov = {data, len};
 	struct sockaddr_storage to;
-	struct details d;
+	struct enn_udp_details d;
 
 	fill_details(s, segment, &d);
 	struct msghdr msg = {.msg_iov = &iov,

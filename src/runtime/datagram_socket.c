@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "runtime/address.h"
 #include "runtime/datagram_internal.h"
+#include "runtime/udp_details.h"
 
 /* The system's default is made for single packets; a batch is many. */
 #define SOCKET_BUFFER (2 * 1024 * 1024)
@@ -149,13 +150,7 @@ void enn_datagram_set_options(struct enn_datagram_socket *s,
 
 static void ask_for_details(struct enn_datagram_socket *s)
 {
-	if (s->family == ENN_FAMILY_IPV4) {
-		(void)set_int(s->fd, IPPROTO_IP, IP_RECVTOS, 1);
-		(void)set_int(s->fd, IPPROTO_IP, IP_PKTINFO, !s->connected);
-	} else {
-		(void)set_int(s->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-		(void)set_int(s->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, !s->connected);
-	}
+	enn_udp_want_details(s->fd, s->family);
 	(void)set_int(s->fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
 	(void)set_int(s->fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
 	(void)set_int(s->fd, IPPROTO_UDP, UDP_GRO, 1);
@@ -233,6 +228,7 @@ enum enn_status enn_datagram_open(struct enn_runtime *rt, const struct enn_datag
 	s = enn_alloc(&rt->env, sizeof(*s));
 	if (s == NULL) {
 		(void)close(fd);
+		*error = UV_ENOMEM;
 		return ENN_E_MEMORY;
 	}
 	s->fd = fd;
@@ -301,32 +297,6 @@ const struct enn_address *enn_datagram_local(const struct enn_datagram_socket *s
 
 /* ---- receiving ----------------------------------------------------------------------- */
 
-/* What comes beside a packet. */
-static void read_details(struct msghdr *msg, struct enn_datagram_run *run)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
-		int value = 0;
-		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
-			memcpy(&value, CMSG_DATA(c), sizeof(value));
-			run->segment = value > 0 ? (size_t)value : run->len;
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
-			run->ecn = *CMSG_DATA(c) & 3; /* one byte */
-		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
-			memcpy(&value, CMSG_DATA(c), sizeof(value));
-			run->ecn = (uint8_t)(value & 3);
-		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
-			struct in_pktinfo info;
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			memcpy(run->path.local.ip, &info.ipi_addr, 4);
-		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
-			struct in6_pktinfo info;
-			memcpy(&info, CMSG_DATA(c), sizeof(info));
-			memcpy(run->path.local.ip, &info.ipi6_addr, 16);
-			run->path.local.scope = run->path.remote.scope;
-		}
-	}
-}
-
 /* Something lies in both blocks: all of it goes into the second, which takes the place of the
  * first. */
 static void join(struct enn_block **block, struct enn_block *spare, size_t len)
@@ -367,7 +337,7 @@ enum enn_status enn_datagram_receive(struct enn_datagram_socket *s, struct enn_b
 				     struct enn_datagram_run *run, int *error)
 {
 	struct sockaddr_storage from;
-	_Alignas(struct cmsghdr) char details[256];
+	struct enn_udp_details details;
 	struct enn_block *spare;
 	struct iovec iov[2];
 	ssize_t n;
@@ -383,8 +353,8 @@ enum enn_status enn_datagram_receive(struct enn_datagram_socket *s, struct enn_b
 			     .msg_namelen = s->connected ? 0 : sizeof(from),
 			     .msg_iov = iov,
 			     .msg_iovlen = spare == NULL ? 1 : 2,
-			     .msg_control = details,
-			     .msg_controllen = sizeof(details)};
+			     .msg_control = details.bytes,
+			     .msg_controllen = sizeof(details.bytes)};
 	do {
 		n = recvmsg(s->fd, &msg, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
@@ -405,7 +375,7 @@ enum enn_status enn_datagram_receive(struct enn_datagram_socket *s, struct enn_b
 	    !enn_address_from_sockaddr((const struct sockaddr *)&from, &run->path.remote)) {
 		run->len = 0;
 	}
-	read_details(&msg, run);
+	enn_udp_read_details(&msg, &run->path.local, &run->ecn, &run->segment);
 	return ENN_OK;
 }
 

@@ -32,11 +32,11 @@
 struct enn_cut {
 	const uint8_t *packet;
 	size_t len;
-	size_t header;	/* IP and TCP or UDP: what every piece begins with */
-	size_t l4;	/* where the TCP or UDP header begins; what the checksum covers */
-	size_t sum_at;	/* where the checksum is; 0: there is nothing to compute */
-	size_t size;	/* of the payload of each piece but the last; 0: the packet stays whole */
-	size_t done;	/* bytes that were given out: of the payload, or of the whole packet */
+	size_t header;	 /* IP and TCP or UDP: what every piece begins with */
+	size_t l4;	 /* where the TCP or UDP header begins; what the checksum covers */
+	size_t sum_at;	 /* where the checksum is; 0: there is nothing to compute */
+	size_t size;	 /* of the payload of each piece but the last; 0: the packet stays whole */
+	size_t done;	 /* bytes that were given out: of the payload, or of the whole packet */
 	uint64_t pseudo; /* sum of the pseudo-header without its length */
 	uint16_t count;
 };

@@ -85,8 +85,8 @@ static enum enn_status begin_pieces(struct enn_cut *cut, const struct virtio_net
 	}
 	/* The header's checksum field is the sum of the pseudo-header with the length of all; the
 	 * length goes out again: a ones' complement is subtracted by adding its inverse. */
-	cut->pseudo = raw(cut->packet + cut->sum_at) +
-		      (uint16_t)~htons((uint16_t)(cut->len - cut->l4));
+	cut->pseudo =
+		raw(cut->packet + cut->sum_at) + (uint16_t)~htons((uint16_t)(cut->len - cut->l4));
 	return ENN_OK;
 }
 
@@ -129,7 +129,7 @@ enum enn_status enn_cut_begin(struct enn_cut *cut, const struct virtio_net_hdr *
 size_t enn_cut_room(const struct enn_cut *cut)
 {
 	return cut->size == 0 || cut->header + cut->size > cut->len ? cut->len
-								     : cut->header + cut->size;
+								    : cut->header + cut->size;
 }
 
 static void store_sum(uint8_t *at, uint64_t sum)
@@ -182,7 +182,7 @@ static void write_l4(const struct enn_cut *cut, uint8_t *out, size_t len, bool l
 	struct enn_reader r = enn_reader_of(cut->packet + cut->l4 + TCP_SEQUENCE, 4);
 	enn_patch_u32(l4 + TCP_SEQUENCE, enn_read_u32(&r) + (uint32_t)cut->done);
 	if (!last) {
-		l4[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		l4[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	}
 	if (cut->count > 0) { /* RFC 3168 §6.1.2: once */
 		l4[TCP_FLAGS] &= (uint8_t)~TCP_CWR;

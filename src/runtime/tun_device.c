@@ -53,7 +53,7 @@ static void set_offload(struct enn_tun *tun, bool offload)
 static enum enn_status open_queue(struct enn_tun *tun, short flags, struct enn_error *error)
 {
 	struct ifreq request = {.ifr_flags = flags};
-	int header = ENN_VNET_HEADER;
+	int header = (int)ENN_VNET_HEADER;
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -84,9 +84,10 @@ enum enn_status enn_tun_open(struct enn_tun *tun, const char *name, unsigned que
 	memset(tun, 0, sizeof(*tun));
 	if (strlen(name) >= sizeof(tun->name) || strlen(name) == 0 || queues == 0 ||
 	    queues > ENN_TUN_MAX_QUEUES) {
-		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION,
-				     "tun", "a name has 1 to 15 characters, and there are 1 to %d "
-				     "queues", ENN_TUN_MAX_QUEUES);
+		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, "tun",
+				     "a name has 1 to 15 characters, and there are 1 to %d "
+				     "queues",
+				     ENN_TUN_MAX_QUEUES);
 	}
 	memcpy(tun->name, name, strlen(name) + 1);
 	if (queues > 1) {
@@ -109,7 +110,7 @@ enum enn_status enn_tun_open(struct enn_tun *tun, const char *name, unsigned que
 enum enn_status enn_tun_adopt(struct enn_tun *tun, int fd, bool offload, struct enn_error *error)
 {
 	struct ifreq request;
-	int header = ENN_VNET_HEADER;
+	int header = (int)ENN_VNET_HEADER;
 
 	memset(tun, 0, sizeof(*tun));
 	memset(&request, 0, sizeof(request));
@@ -117,9 +118,8 @@ enum enn_status enn_tun_adopt(struct enn_tun *tun, int fd, bool offload, struct 
 		return fail(error, "no TUN descriptor:", "tun_fd");
 	}
 	if ((request.ifr_flags & IFF_VNET_HDR) == 0) {
-		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION,
-				     "tun", "%s was opened without IFF_VNET_HDR",
-				     request.ifr_name);
+		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, "tun",
+				     "%s was opened without IFF_VNET_HDR", request.ifr_name);
 	}
 	if (ioctl(fd, TUNSETVNETHDRSZ, &header) != 0) {
 		return fail(error, "cannot set the header size of", request.ifr_name);

@@ -12,12 +12,11 @@
 #include <stdint.h>
 
 #include "ennead/error.h"
+#include "runtime/offload.h"
 
 #define ENN_TUN_MAX_QUEUES 16
 /* What a read may give: the header and the largest packet. */
 #define ENN_TUN_READ_MAX (ENN_VNET_HEADER + 65535u)
-/* struct virtio_net_hdr */
-#define ENN_VNET_HEADER 10u
 
 struct enn_tun {
 	int fd[ENN_TUN_MAX_QUEUES];

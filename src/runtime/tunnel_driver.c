@@ -44,8 +44,8 @@ static void watch(struct enn_tunnel *t)
 	}
 	for (int i = 0; i < 2; i++) {
 		if (t->udp[i].poll != NULL) {
-			(void)uv_poll_start(t->udp[i].poll,
-					    UV_READABLE | (full ? UV_WRITABLE : 0), on_outer);
+			(void)uv_poll_start(t->udp[i].poll, UV_READABLE | (full ? UV_WRITABLE : 0),
+					    on_outer);
 		}
 	}
 }
@@ -123,8 +123,7 @@ static void take_events(struct enn_tunnel *t)
 /* False: the socket is full. */
 static bool send_batch(struct enn_tunnel *t)
 {
-	struct enn_tunnel_udp *u =
-		&t->udp[t->batch.path.remote.family == ENN_FAMILY_IPV6 ? 1 : 0];
+	struct enn_tunnel_udp *u = &t->udp[t->batch.path.remote.family == ENN_FAMILY_IPV6 ? 1 : 0];
 	int failed = enn_tunnel_udp_send(u, &t->batch, &t->batch_done, &t->stats.sends);
 
 	if (failed == EAGAIN) {
@@ -165,7 +164,7 @@ void enn_tunnel_run(struct enn_tunnel *t)
 		}
 	}
 	take_events(t);
-	enn_tunnel_flush_join(t);
+	enn_tunnel_flush_join(t, false);
 	t->running = false;
 }
 
@@ -335,8 +334,8 @@ static enum enn_status open_sockets(struct enn_tunnel_udp udp[2], uint16_t *port
 		ENN_TRY(enn_tunnel_udp_open(&udp[0], AF_INET, port, mark, offload, error));
 		enum enn_status status =
 			enn_tunnel_udp_open(&udp[1], AF_INET6, port, mark, offload, error);
-		bool no_ipv6 = status != ENN_OK && (errno == EAFNOSUPPORT ||
-						    errno == EADDRNOTAVAIL);
+		bool no_ipv6 =
+			status != ENN_OK && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL);
 		if (status == ENN_OK || no_ipv6) {
 			return ENN_OK;
 		}
@@ -358,6 +357,7 @@ static enum enn_status open_all(struct enn_tunnel *t, const struct enn_tunnel_op
 		ENN_TRY(enn_tun_open(&t->tun, o->interface, o->queues == 0 ? 1 : o->queues,
 				     t->offload, error));
 	}
+	enn_join_init(&t->join, t->offload, t->tun.segments_udp);
 	ENN_TRY(enn_tun_set_mtu(&t->tun, t->mtu, error));
 	ENN_TRY(open_sockets(t->udp, &t->port, t->mark, t->offload, error));
 	if (!new_rooms(t) || !new_handles(t)) {

@@ -10,15 +10,15 @@
 
 #include "base/mem.h"
 #include "ennead/tunnel.h"
-#include "runtime/packet_offload.h"
+#include "runtime/offload.h"
 #include "runtime/tun_device.h"
 
 /* ---- tunnel_sockets.c ------------------------------------------------------------------------------ */
 
 #define RECEIVE_SLOTS 8
 /* Each may hold 64 datagrams that the kernel has put together (UDP_GRO). */
-#define RECEIVE_SLOT  65536u
-#define MAX_SEGMENTS  64
+#define RECEIVE_SLOT 65536u
+#define MAX_SEGMENTS 64
 
 struct enn_tunnel_udp {
 	int fd; /* -1: there is none of this family */
@@ -52,8 +52,8 @@ int enn_tunnel_udp_receive(const struct enn_tunnel_udp *u, uint8_t *buffers,
 /* ---- tunnel_driver.c ---------------------------------------------------------------------------------- */
 
 /* Packets that were read and wait to be taken by the engine: they are lent to it. */
-#define INNER_ROOM   (4 * 65536u)
-#define BATCH_ROOM   65536u
+#define INNER_ROOM (4 * 65536u)
+#define BATCH_ROOM 65536u
 /* How much is done before the other direction has its turn. */
 #define INNER_BUDGET 16 /* reads */
 #define OUTER_BUDGET 4	/* recvmmsg calls */
@@ -81,8 +81,8 @@ struct enn_tunnel {
 	void *on_event_ctx;
 	struct enn_tunnel_stats stats;
 	/* outward */
-	uint8_t *read_room;  /* one super-packet */
-	uint8_t *inner;	     /* INNER_ROOM: packets lent to the engine */
+	uint8_t *read_room; /* one super-packet */
+	uint8_t *inner;	    /* INNER_ROOM: packets lent to the engine */
 	size_t inner_used;
 	uint8_t *batch_room; /* BATCH_ROOM */
 	struct enn_batch batch;
@@ -98,7 +98,8 @@ void enn_tunnel_run(struct enn_tunnel *t);
 void enn_tunnel_read_interface(struct enn_tunnel *t, int fd);
 void enn_tunnel_read_socket(struct enn_tunnel *t, const struct enn_tunnel_udp *u);
 void enn_tunnel_deliver(struct enn_tunnel *t, const struct enn_message *message);
-void enn_tunnel_flush_join(struct enn_tunnel *t);
+/* Writes packets to the interface: those that cannot grow by joining any more, or all. */
+void enn_tunnel_flush_join(struct enn_tunnel *t, bool all);
 void enn_tunnel_tick(struct enn_tunnel *t);
 
 #endif

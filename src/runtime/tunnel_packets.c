@@ -46,43 +46,36 @@ static uint8_t *take_room(struct enn_tunnel *t, size_t len)
 	return room;
 }
 
-static void give_pieces(struct enn_tunnel *t, struct enn_cut *cut)
-{
-	size_t most = cut->parts.header_len + cut->gso_size;
-
-	for (;;) {
-		uint8_t *room = take_room(t, most);
-		size_t len = room == NULL ? 0 : enn_cut_next(cut, room, most);
-		if (len == 0) {
-			break;
-		}
-		give(t, room, len);
-	}
-}
-
 static void take_in(struct enn_tunnel *t, size_t len)
 {
+	struct virtio_net_hdr header;
 	struct enn_cut cut;
 
-	if (!enn_cut_begin(&cut, t->read_room, len)) {
+	if (len <= ENN_VNET_HEADER) {
 		t->stats.dropped++;
 		return;
 	}
-	if (cut.gso_size > 0) {
-		give_pieces(t, &cut);
-		return;
-	}
-	uint8_t *room = take_room(t, cut.packet.len);
-	if (room == NULL) {
+	memcpy(&header, t->read_room, ENN_VNET_HEADER);
+	if (enn_cut_begin(&cut, &header, t->read_room + ENN_VNET_HEADER, len - ENN_VNET_HEADER) !=
+	    ENN_OK) {
 		t->stats.dropped++;
 		return;
 	}
-	memcpy(room, cut.packet.data, cut.packet.len);
-	give(t, room, cut.packet.len);
+	for (;;) {
+		uint8_t *room = take_room(t, enn_cut_room(&cut));
+		size_t piece = room == NULL ? 0 : enn_cut_next(&cut, room);
+		if (piece == 0) {
+			break;
+		}
+		give(t, room, piece);
+	}
 }
 
 void enn_tunnel_read_interface(struct enn_tunnel *t, int fd)
 {
+	if (t->batch_done == t->batch.len) {
+		t->inner_used = 0; /* nothing is lent: the engine's loop has run to its end */
+	}
 	for (int i = 0; i < INNER_BUDGET && t->batch_done == t->batch.len; i++) {
 		ssize_t n = read(fd, t->read_room, ENN_TUN_READ_MAX);
 		t->stats.reads++;
@@ -96,37 +89,38 @@ void enn_tunnel_read_interface(struct enn_tunnel *t, int fd)
 
 /* ---- inward ------------------------------------------------------------------------------------ */
 
-void enn_tunnel_flush_join(struct enn_tunnel *t)
+static void write_run(struct enn_tunnel *t, const struct enn_join_run *run)
 {
-	struct iovec *iov;
-	size_t pieces = enn_join_take(&t->join, &iov);
+	/* a flow keeps to one queue, and so its order */
+	int fd = t->tun.fd[run->first.flow % t->tun.queues];
 
-	if (pieces == 0) {
-		return;
-	}
 	t->stats.writes++;
-	if (writev(t->tun.fd[0], iov, (int)pieces) < 0) {
-		t->stats.dropped += pieces - 1; /* the interface is down, or its queue full */
+	if (writev(fd, run->iov, (int)run->count + 1) < 0) {
+		t->stats.dropped += run->count; /* the interface is down, or its queue full */
 		return;
 	}
-	t->stats.inner_out_packets += pieces - 1;
-	for (size_t i = 1; i < pieces; i++) {
-		t->stats.inner_out_bytes += iov[i].iov_len;
+	t->stats.inner_out_packets += run->count;
+	t->stats.inner_out_bytes += run->len;
+}
+
+void enn_tunnel_flush_join(struct enn_tunnel *t, bool all)
+{
+	struct enn_join_run *run;
+
+	while ((run = enn_join_take(&t->join, all)) != NULL) {
+		write_run(t, run);
 	}
 }
 
-/* The packets lie in the receive buffers and stay there until the next ingest (engine.h), so several
- * can be told before they are written. */
+/* The packets lie in the receive buffers (wireguard.h) and stay there until the next recvmmsg, so
+ * several can be told before they are written. */
 void enn_tunnel_deliver(struct enn_tunnel *t, const struct enn_message *message)
 {
 	uint8_t *packet = t->receive_room + (message->data - t->receive_room);
 
-	if (!t->offload) {
-		enn_tunnel_flush_join(t);
-	}
-	if (!enn_join_add(&t->join, packet, message->len, t->tun.segments_udp)) {
-		enn_tunnel_flush_join(t);
-		(void)enn_join_add(&t->join, packet, message->len, t->tun.segments_udp);
+	if (!enn_join_add(&t->join, packet, message->len)) {
+		enn_tunnel_flush_join(t, true);
+		(void)enn_join_add(&t->join, packet, message->len);
 	}
 }
 
@@ -150,7 +144,6 @@ static void ingest(struct enn_tunnel *t, struct enn_tunnel_received *r)
 			continue;
 		}
 		enn_tunnel_run(t);
-		enn_tunnel_flush_join(t);
 	}
 }
 
@@ -164,6 +157,7 @@ void enn_tunnel_read_socket(struct enn_tunnel *t, const struct enn_tunnel_udp *u
 		for (int k = 0; k < n; k++) {
 			ingest(t, &received[k]);
 		}
+		enn_tunnel_flush_join(t, true);
 		if (n < RECEIVE_SLOTS) {
 			break;
 		}

@@ -107,8 +107,7 @@ enum enn_status enn_tunnel_udp_open(struct enn_tunnel_udp *u, sa_family_t family
 enum enn_status enn_tunnel_udp_set_mark(const struct enn_tunnel_udp *u, uint32_t mark,
 					struct enn_error *error)
 {
-	if (u->fd >= 0 &&
-	    setsockopt(u->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) {
+	if (u->fd >= 0 && setsockopt(u->fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0) {
 		return fail(error, "cannot mark packets");
 	}
 	return ENN_OK;

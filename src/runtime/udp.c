@@ -54,7 +54,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	struct enn_udp_socket *s = poll->data;
 	struct enn_udp *u = s->udp;
 
-	if (status < 0) { /* an error of the socket: the next call learns of it; libuv has stopped */
+	if (status <
+	    0) { /* an error of the socket: the next call learns of it; libuv has stopped */
 		events = UV_READABLE | UV_WRITABLE;
 		s->watched = 0;
 	}
@@ -62,9 +63,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		u->ops->writable(u->owner);
 	}
 	if ((events & UV_READABLE) != 0 && s->udp != NULL && u->reading) {
+		u->from = s;
+		u->dry = false;
 		u->ops->readable(u->owner);
 	}
 	if (s->udp != NULL) {
+		u->from = NULL;
 		enn_udp_watch(u);
 	}
 }
@@ -141,6 +145,11 @@ static int open_fd(const struct enn_udp_options *options, uint8_t family, uint16
 		return error;
 	}
 	set_buffers(fd);
+	if (family == ENN_FAMILY_IPV4) {
+		/* fragments are better than packets that vanish, and an ICMP message that shrinks
+		 * the path would have to be believed */
+		(void)set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+	}
 	enn_udp_want_details(fd, family);
 	*out = fd;
 	return 0;
@@ -156,6 +165,9 @@ static void on_closed(uv_handle_t *handle)
 static void close_socket(struct enn_udp_socket *s)
 {
 	if (s != NULL) {
+		if (s->udp->from == s) {
+			s->udp->from = NULL;
+		}
 		s->udp = NULL;
 		uv_close((uv_handle_t *)&s->poll, on_closed); /* stops polling */
 		(void)close(s->fd);

@@ -49,7 +49,8 @@ enum enn_status enn_udp_set_port(struct enn_udp *u, uint16_t port, int *error);
 enum enn_status enn_udp_set_mark(struct enn_udp *u, uint32_t mark, int *error);
 
 void enn_udp_read(struct enn_udp *u, bool on);
-/* Receives what fits into the buffers, which are used anew by each call. False: there is nothing. */
+/* In the call of `readable`: receives what fits into the buffers, which are used anew each time.
+ * False: there is nothing. */
 bool enn_udp_receive(struct enn_udp *u);
 /* Cuts the next packets out of what was received: as many as came on one path one after the other, up
  * to `cap`. They may be written to. 0: that was all. */

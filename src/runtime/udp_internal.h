@@ -44,10 +44,11 @@ struct enn_udp {
 	struct enn_udp_socket *sockets[2]; /* IPv4, IPv6; NULL: not in this system */
 	bool reading;
 	/* receiving */
-	unsigned turn;	/* the socket that is asked first */
-	unsigned width; /* how many messages are asked for at once */
-	unsigned count; /* that were received, */
-	unsigned next;	/* and the first that is not taken */
+	struct enn_udp_socket *from; /* the readable one, while the owner is told */
+	bool dry;		     /* it has given less than was asked for */
+	unsigned width;		     /* how many messages are asked for at once */
+	unsigned count;		     /* that were received, */
+	unsigned next;		     /* and the first that is not taken */
 	struct enn_udp_message messages[ENN_UDP_MESSAGES];
 	uint8_t *buffers;
 	/* sending: the rest of a batch, from `sent` on */

@@ -10,6 +10,8 @@
 
 /* So much is received at once that it is still in the second level cache when it is worked on. */
 #define GOOD_READ ((size_t)131072)
+/* In a row, before the socket is left alone until the next time. */
+#define MOST_ERRORS 16
 
 /* What recvmmsg fills in. */
 struct call {
@@ -39,9 +41,9 @@ static void prepare(const struct enn_udp *u, struct call *call)
 	}
 }
 
-static void note(struct enn_udp *u, const struct enn_udp_socket *s, struct mmsghdr *msg,
-		 struct enn_udp_message *m)
+static void note(struct enn_udp *u, struct mmsghdr *msg, struct enn_udp_message *m)
 {
+	struct enn_udp_socket *s = u->from;
 	size_t len = msg->msg_len;
 
 	*m = (struct enn_udp_message){.len = len, .segment = len};
@@ -52,6 +54,9 @@ static void note(struct enn_udp *u, const struct enn_udp_socket *s, struct mmsgh
 		return;
 	}
 	enn_udp_read_details(&msg->msg_hdr, &m->path.local, &m->ecn, &m->segment);
+	if (s->gone.family != ENN_FAMILY_NONE && enn_address_equal(&s->gone, &m->path.local)) {
+		s->gone.family = ENN_FAMILY_NONE; /* it is ours again */
+	}
 	u->stats.in_bytes += len;
 	u->stats.in_packets += m->segment == 0 ? 1 : (len + m->segment - 1) / m->segment;
 }
@@ -66,38 +71,41 @@ static void adapt(struct enn_udp *u, unsigned count, size_t bytes)
 	}
 }
 
-static bool receive_on(struct enn_udp *u, struct enn_udp_socket *s)
+/* An error is what an ICMP message said of an earlier packet. It is told once, and is no news: who
+ * wrote it is not known. */
+static int receive(struct enn_udp *u, struct call *call)
 {
-	struct call call;
-	size_t bytes = 0;
-	int n;
+	int n = -1;
 
-	prepare(u, &call);
-	do { /* an error is what an ICMP message said of an earlier packet: it is told once */
+	for (int i = 0; i < MOST_ERRORS && n < 0; i++) {
 		u->stats.receives++;
-		n = recvmmsg(s->fd, call.msgs, u->width, MSG_DONTWAIT, NULL);
-	} while (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EBADF &&
-		 errno != ENOMEM && errno != EINVAL && errno != EFAULT);
-	u->next = 0;
-	u->count = n < 0 ? 0 : (unsigned)n;
-	for (unsigned i = 0; i < u->count; i++) {
-		note(u, s, &call.msgs[i], &u->messages[i]);
-		bytes += u->messages[i].len;
+		n = recvmmsg(u->from->fd, call->msgs, u->width, MSG_DONTWAIT, NULL);
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			break;
+		}
 	}
-	adapt(u, u->count, bytes);
-	return n > 0;
+	return n;
 }
 
 bool enn_udp_receive(struct enn_udp *u)
 {
-	for (unsigned i = 0; i < 2; i++) { /* in turns, so that neither starves the other */
-		struct enn_udp_socket *s = u->sockets[u->turn % 2];
-		u->turn++;
-		if (s != NULL && receive_on(u, s)) {
-			return true;
-		}
+	struct call call;
+	size_t bytes = 0;
+
+	if (u->from == NULL || u->dry) {
+		return false; /* if there is more by now, the loop says so */
 	}
-	return false;
+	prepare(u, &call);
+	int n = receive(u, &call);
+	u->next = 0;
+	u->count = n < 0 ? 0 : (unsigned)n;
+	u->dry = u->count < u->width;
+	for (unsigned i = 0; i < u->count; i++) {
+		note(u, &call.msgs[i], &u->messages[i]);
+		bytes += u->messages[i].len;
+	}
+	adapt(u, u->count, bytes);
+	return n > 0;
 }
 
 static bool same_path(const struct enn_path *a, const struct enn_path *b)

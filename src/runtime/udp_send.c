@@ -14,9 +14,10 @@
 
 /* How a piece is sent. What turns out not to work is left out in the next attempt. */
 struct attempt {
-	bool cut;    /* by the kernel */
-	bool source; /* from the address that the path names */
-	bool told;   /* an error that was not about it has come already */
+	bool cut;     /* by the kernel */
+	bool source;  /* from the address that the path names */
+	bool suspect; /* that was left out to see whether it is to blame */
+	bool told;    /* an error that was not about this piece has come already */
 };
 
 static size_t segment_of(const struct enn_udp *u)
@@ -24,7 +25,7 @@ static size_t segment_of(const struct enn_udp *u)
 	size_t rest = u->held.len - u->sent;
 
 	return u->held.segment_size == 0 || u->held.segment_size > rest ? rest
-									 : u->held.segment_size;
+									: u->held.segment_size;
 }
 
 /* How much goes in one call: some packets if they are cut, else one. */
@@ -102,9 +103,8 @@ static int send_some(struct enn_udp *u, const struct enn_udp_socket *s, const st
 		n++;
 	}
 	u->stats.sends++;
-	int done = n == 1 ? (sendmsg(s->fd, &msgs[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 1)
-			  : sendmmsg(s->fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (done < 0) {
+	int done = sendmmsg(s->fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (done <= 0) {
 		return errno;
 	}
 	*len = 0;
@@ -122,20 +122,21 @@ static bool is_old_news(int error)
 	       error == EHOSTDOWN || error == EPROTO || error == ENOPROTOOPT;
 }
 
-/* Is there another way to send it? Paths whose packets are smaller than the segments refuse
- * batches (EINVAL, EMSGSIZE), and devices that cannot compute checksums (EIO); an
- * address that is no longer ours is refused as source (EINVAL). */
-static bool try_otherwise(struct enn_udp *u, struct enn_udp_socket *s, struct attempt *a, int error,
-			  bool several)
+/* Is there another way to send it? An address that is no longer ours is refused as source (EINVAL).
+ * Paths whose packets are smaller than the segments refuse batches (EINVAL, EMSGSIZE), and so do
+ * devices that cannot compute checksums (EIO). */
+static bool try_otherwise(struct enn_udp_socket *s, struct attempt *a, int error, bool several)
 {
 	if (error == EINVAL && a->source) {
 		a->source = false;
-		s->gone = u->held.path.local;
+		a->suspect = true;
 		return true;
 	}
 	if (several && (error == EIO || error == EINVAL || error == EMSGSIZE)) {
 		a->cut = false;
 		s->segments = error != EIO;
+		a->source |= a->suspect; /* it was not that */
+		a->suspect = false;
 		return true;
 	}
 	if (is_old_news(error) && !a->told) {
@@ -161,7 +162,10 @@ bool enn_udp_send_held(struct enn_udp *u)
 		if (error == 0) {
 			count_sent(u, len);
 			a.told = false;
-		} else if (!try_otherwise(u, s, &a, error, len > segment_of(u))) {
+			if (a.suspect) {
+				s->gone = u->held.path.local;
+			}
+		} else if (s == NULL || !try_otherwise(s, &a, error, len > segment_of(u))) {
 			count_lost(u, len); /* ENOBUFS too: a full queue loses packets */
 		}
 	}

@@ -2,7 +2,7 @@
  *
  * Connections and listeners over UDP, with a protocol made for tests.
  */
-#include "fixture.h"
+#include "toy_fixture.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,99 +14,8 @@
 #include "base/compiler.h"
 #include "runtime/address.h"
 #include "taps/internal.h"
-#include "toy_datagram.h"
 
 #define MS ENN_MILLISECOND
-
-struct toy {
-	struct fixture f; /* first */
-	struct toy_protocol p;
-};
-
-static void toy_open(struct toy *t, const struct enn_context_options *options)
-{
-	memset(t, 0, sizeof(*t));
-	toy_protocol_init(&t->p);
-	fixture_open(&t->f, options, true);
-	enn_context_set_protocols(t->f.ctx, t->p.list);
-}
-
-static int setup(void **state)
-{
-	static struct toy t;
-
-	toy_open(&t, NULL);
-	*state = &t;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct toy *t = *state;
-
-	fixture_close(&t->f);
-	assert_int_equal(t->p.b.engines, 0);
-	assert_int_equal(t->p.b.acceptors, 0);
-	return 0;
-}
-
-/* What UDP does not give by itself is not asked for. */
-static void relax(struct enn_preconnection *pre)
-{
-	CHECK(enn_preconnection_set_pref(pre, ENN_PROPERTY_RELIABILITY, ENN_NO_PREFERENCE));
-	CHECK(enn_preconnection_set_pref(pre, ENN_PROPERTY_PRESERVE_ORDER, ENN_NO_PREFERENCE));
-	CHECK(enn_preconnection_set_pref(pre, ENN_PROPERTY_CONGESTION_CONTROL, ENN_NO_PREFERENCE));
-}
-
-static void prepare(struct toy *t)
-{
-	fixture_preconnections(&t->f);
-	relax(t->f.server_pre);
-	relax(t->f.client_pre);
-}
-
-/* One more client, Ready and delivered. */
-static void pair_up(struct toy *t, struct enn_connection *client, struct enn_connection *server)
-{
-	bool ready = false;
-	bool received = false;
-
-	fixture_initiate(&t->f);
-	*client = t->f.client;
-	while (!ready || !received) {
-		struct enn_taps_event e;
-		if (enn_poll(t->f.ctx, &e, 1, 5 * ENN_SECOND) != 1) {
-			fail_msg("no connection within five seconds");
-		}
-		if (e.type == ENN_TAPS_READY) {
-			assert_int_equal(e.connection.id, client->id);
-			ready = true;
-		} else if (e.type == ENN_TAPS_CONNECTION_RECEIVED) {
-			*server = e.connection;
-			received = true;
-		} else {
-			fail_msg("unexpected %s", enn_taps_event_name(e.type));
-		}
-	}
-}
-
-static void connect_pair(struct toy *t)
-{
-	prepare(t);
-	fixture_listen(&t->f);
-	pair_up(t, &t->f.client, &t->f.server);
-}
-
-static void expect_message(struct toy *t, struct enn_connection c, const void *data, size_t len)
-{
-	CHECK(enn_connection_receive(c, 0, 0, NULL));
-	struct enn_taps_event e = fixture_await(&t->f, ENN_TAPS_RECEIVED, c.id);
-	assert_int_equal(e.u.received.len, len);
-	assert_memory_equal(e.u.received.data, data, len);
-	assert_true(e.u.received.end_of_message);
-	assert_int_equal(e.u.received.flags, 0);
-	(void)enn_message_release(e.u.received.loan);
-}
 
 /* ---- conversations ------------------------------------------------------------------- */
 
@@ -116,13 +25,13 @@ static void test_conversation(void **state)
 	struct enn_connection_info info;
 	uint64_t value;
 
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_connection_send(t->f.client, "question", 8, NULL));
 	(void)fixture_expect(&t->f, ENN_TAPS_SENT, t->f.client.id);
-	expect_message(t, t->f.server, "question", 8);
+	toy_expect(t, t->f.server, "question", 8);
 	CHECK(enn_connection_send(t->f.server, "answer", 6, NULL));
 	(void)fixture_expect(&t->f, ENN_TAPS_SENT, t->f.server.id);
-	expect_message(t, t->f.client, "answer", 6);
+	toy_expect(t, t->f.client, "answer", 6);
 
 	CHECK(enn_connection_info(t->f.client, &info));
 	assert_int_equal(info.state, ENN_STATE_ESTABLISHED);
@@ -160,7 +69,7 @@ static void test_boundaries(void **state)
 	static uint8_t data[TOY_MAX_MESSAGE];
 	size_t n = ENN_ARRAY_LEN(lengths);
 
-	connect_pair(t);
+	toy_connect(t);
 	for (size_t i = 0; i < sizeof(data); i++) {
 		data[i] = (uint8_t)(i * 31 >> 3);
 	}
@@ -171,7 +80,7 @@ static void test_boundaries(void **state)
 		(void)fixture_expect(&t->f, ENN_TAPS_SENT, t->f.client.id);
 	}
 	for (size_t i = 0; i < n; i++) {
-		expect_message(t, t->f.server, data, lengths[i]);
+		toy_expect(t, t->f.server, data, lengths[i]);
 	}
 	fixture_quiet(&t->f, 20 * MS);
 	assert_int_equal(usage_of(&t->f).read_buffers, 0);
@@ -183,7 +92,7 @@ static void test_partial_receive(void **state)
 	struct toy *t = *state;
 	struct enn_taps_event e;
 
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_connection_send(t->f.client, "0123456789", 10, NULL));
 	CHECK(enn_connection_send(t->f.client, "next", 4, NULL));
 	CHECK(enn_connection_receive(t->f.server, 0, 4, NULL));
@@ -212,17 +121,17 @@ static void test_too_large(void **state)
 	struct enn_message_context m = {.token = data};
 	struct enn_taps_event e;
 
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_connection_send(t->f.client, "before", 6, NULL));
 	CHECK(enn_connection_send(t->f.client, data, sizeof(data), &m));
 	CHECK(enn_connection_send(t->f.client, "behind", 6, NULL));
 	e = fixture_await(&t->f, ENN_TAPS_SEND_ERROR, t->f.client.id);
 	assert_ptr_equal(e.token, data);
 	assert_int_equal(e.u.error.reason, ENN_REASON_MESSAGE_TOO_LARGE);
-	expect_message(t, t->f.server, "before", 6);
-	expect_message(t, t->f.server, "behind", 6);
+	toy_expect(t, t->f.server, "before", 6);
+	toy_expect(t, t->f.server, "behind", 6);
 	CHECK(enn_connection_send(t->f.client, data, TOY_MAX_MESSAGE, NULL));
-	expect_message(t, t->f.server, data, TOY_MAX_MESSAGE);
+	toy_expect(t, t->f.server, data, TOY_MAX_MESSAGE);
 }
 
 /* FINAL ends what this side sends; nothing of it is seen on the other. */
@@ -231,15 +140,15 @@ static void test_final(void **state)
 	struct enn_message_context last = {.flags = ENN_MESSAGE_FINAL};
 	struct toy *t = *state;
 
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_connection_send(t->f.client, "one", 3, NULL));
 	CHECK(enn_connection_send(t->f.client, NULL, 0, &last));
 	assert_int_equal(enn_connection_send(t->f.client, "x", 1, NULL), ENN_E_CLOSED);
 	(void)fixture_expect(&t->f, ENN_TAPS_SENT, t->f.client.id);
 	(void)fixture_expect(&t->f, ENN_TAPS_SENT, t->f.client.id);
-	expect_message(t, t->f.server, "one", 3);
+	toy_expect(t, t->f.server, "one", 3);
 	CHECK(enn_connection_send(t->f.server, "two", 3, &last));
-	expect_message(t, t->f.client, "two", 3);
+	toy_expect(t, t->f.client, "two", 3);
 	fixture_quiet(&t->f, 20 * MS);
 	CHECK(enn_connection_close(t->f.server));
 	(void)fixture_expect(&t->f, ENN_TAPS_CLOSED, t->f.server.id);
@@ -251,14 +160,14 @@ static void test_close_behind_messages(void **state)
 {
 	struct toy *t = *state;
 
-	connect_pair(t);
+	toy_connect(t);
 	for (int i = 0; i < 500; i++) {
 		CHECK(enn_connection_send(t->f.client, &i, sizeof(i), NULL));
 	}
 	CHECK(enn_connection_close(t->f.client));
 	(void)fixture_await(&t->f, ENN_TAPS_CLOSED, t->f.client.id);
 	for (int i = 0; i < 500; i++) {
-		expect_message(t, t->f.server, &i, sizeof(i));
+		toy_expect(t, t->f.server, &i, sizeof(i));
 	}
 	(void)fixture_expect(&t->f, ENN_TAPS_CLOSED, t->f.server.id);
 	assert_int_equal(t->p.b.messages, 500);
@@ -271,7 +180,7 @@ static void test_batches(void **state)
 	struct toy *t = *state;
 	size_t got = 0;
 
-	connect_pair(t);
+	toy_connect(t);
 	for (int i = 0; i < 64; i++) {
 		CHECK(enn_connection_receive(t->f.server, 0, 0, NULL));
 		CHECK(enn_connection_send_borrowed(t->f.client, data, sizeof(data), NULL));
@@ -291,16 +200,16 @@ static void test_ecn(void **state)
 	struct toy *t = *state;
 
 	t->p.b.ecn = 2;
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_connection_send(t->f.client, "marked", 6, NULL));
-	expect_message(t, t->f.server, "marked", 6);
+	toy_expect(t, t->f.server, "marked", 6);
 	assert_int_equal(t->p.b.ecn_seen, 1);
 	CHECK(enn_connection_send(t->f.server, "marked", 6, NULL));
-	expect_message(t, t->f.client, "marked", 6);
+	toy_expect(t, t->f.client, "marked", 6);
 	assert_int_equal(t->p.b.ecn_seen, 2);
 	t->p.b.ecn = 0;
 	CHECK(enn_connection_send(t->f.server, "plain", 5, NULL));
-	expect_message(t, t->f.client, "plain", 5);
+	toy_expect(t, t->f.client, "plain", 5);
 	assert_int_equal(t->p.b.ecn_seen, 2);
 }
 
@@ -311,14 +220,14 @@ static void test_loss(void **state)
 	struct toy *t = *state;
 	int expected = 0;
 
-	connect_pair(t);
+	toy_connect(t);
 	t->p.b.lose = 3;
 	for (int i = 0; i < 300; i++) {
 		CHECK(enn_connection_send(t->f.client, &i, sizeof(i), NULL));
 	}
 	for (int i = 0; i < 200; i++, expected++) {
 		expected += expected % 3 == 2;
-		expect_message(t, t->f.server, &expected, sizeof(expected));
+		toy_expect(t, t->f.server, &expected, sizeof(expected));
 	}
 	fixture_quiet(&t->f, 20 * MS);
 }
@@ -347,20 +256,20 @@ static void pressure(struct toy *t, struct enn_connection from, struct enn_conne
 	uint64_t kept = info.bytes_received / sizeof(data);
 	assert_true(kept >= 100 && kept + info.messages_dropped <= 5000);
 	for (uint64_t i = 0; i < kept; i++) {
-		expect_message(t, to, data, sizeof(data));
+		toy_expect(t, to, data, sizeof(data));
 		got++;
 	}
 	assert_int_equal(got, kept);
 	fixture_settle(&t->f);
 	CHECK(enn_connection_send(from, "again", 5, NULL));
-	expect_message(t, to, "again", 5);
+	toy_expect(t, to, "again", 5);
 }
 
 static void test_pressure_on_server(void **state)
 {
 	struct toy *t = *state;
 
-	connect_pair(t);
+	toy_connect(t);
 	pressure(t, t->f.client, t->f.server);
 }
 
@@ -368,7 +277,7 @@ static void test_pressure_on_client(void **state)
 {
 	struct toy *t = *state;
 
-	connect_pair(t);
+	toy_connect(t);
 	pressure(t, t->f.server, t->f.client);
 }
 
@@ -379,7 +288,7 @@ static void test_pressure_of_nothing(void **state)
 	struct enn_connection_info info;
 	struct enn_taps_event e;
 
-	connect_pair(t);
+	toy_connect(t);
 	for (int sent = 0; sent < 3 * ENN_MAX_PIECES;) {
 		if (enn_connection_send(t->f.client, NULL, 0, NULL) == ENN_OK) {
 			sent++;
@@ -400,7 +309,7 @@ static void test_loans_outlive(void **state)
 	struct toy *t = *state;
 	struct enn_taps_event e[2];
 
-	connect_pair(t);
+	toy_connect(t);
 	for (int i = 0; i < 2; i++) {
 		struct enn_connection from = i == 0 ? t->f.client : t->f.server;
 		struct enn_connection to = i == 0 ? t->f.server : t->f.client;
@@ -428,10 +337,10 @@ static void test_many_clients(void **state)
 	struct enn_connection client[CLIENTS];
 	struct enn_connection server[CLIENTS];
 
-	prepare(t);
+	toy_prepare(t);
 	fixture_listen(&t->f);
 	for (size_t i = 0; i < CLIENTS; i++) {
-		pair_up(t, &client[i], &server[i]);
+		toy_pair_up(t, &client[i], &server[i]);
 	}
 	assert_int_equal(usage_of(&t->f).sockets, CLIENTS + 1);
 	for (size_t i = 0; i < CLIENTS; i++) {
@@ -439,9 +348,8 @@ static void test_many_clients(void **state)
 		CHECK(enn_connection_send(server[i], &i, sizeof(i), NULL));
 	}
 	for (size_t i = 0; i < CLIENTS; i++) {
-		expect_message(t, server[CLIENTS - 1 - i], &(size_t){CLIENTS - 1 - i},
-			       sizeof(size_t));
-		expect_message(t, client[i], &i, sizeof(i));
+		toy_expect(t, server[CLIENTS - 1 - i], &(size_t){CLIENTS - 1 - i}, sizeof(size_t));
+		toy_expect(t, client[i], &i, sizeof(i));
 	}
 	/* Half of them end from one side, half from the other. */
 	for (size_t i = 0; i < CLIENTS; i++) {
@@ -463,7 +371,7 @@ static void test_everywhere(void **state)
 	char port[8];
 
 	t->f.server_pre = enn_preconnection_new(t->f.ctx);
-	relax(t->f.server_pre);
+	toy_relax(t->f.server_pre);
 	CHECK(enn_preconnection_add_local(t->f.server_pre, NULL, "0"));
 	CHECK(enn_preconnection_listen(t->f.server_pre, &t->f.listener, &error));
 	CHECK(enn_listener_local_address(t->f.listener, 0, &address));
@@ -473,13 +381,13 @@ static void test_everywhere(void **state)
 			break; /* a system without IPv6 */
 		}
 		t->f.client_pre = enn_preconnection_new(t->f.ctx);
-		relax(t->f.client_pre);
+		toy_relax(t->f.client_pre);
 		CHECK(enn_preconnection_add_remote(t->f.client_pre, hosts[i], port));
 		struct enn_connection client;
 		struct enn_connection server;
-		pair_up(t, &client, &server);
+		toy_pair_up(t, &client, &server);
 		CHECK(enn_connection_send(server, hosts[i], 3, NULL));
-		expect_message(t, client, hosts[i], 3);
+		toy_expect(t, client, hosts[i], 3);
 		CHECK(enn_connection_info(server, &info));
 		struct enn_path there = info.path;
 		CHECK(enn_connection_info(client, &info));
@@ -498,7 +406,7 @@ static void test_stateless_retry(void **state)
 	struct toy *t = *state;
 
 	t->p.b.retry = true;
-	connect_pair(t);
+	toy_connect(t);
 	assert_int_equal(t->p.b.replies, 1);
 	assert_int_equal(t->p.b.engines, 2);
 }
@@ -509,7 +417,7 @@ static void test_refused(void **state)
 	struct enn_taps_event e;
 
 	t->p.b.refuse = true;
-	prepare(t);
+	toy_prepare(t);
 	CHECK(enn_preconnection_set_pref(t->f.server_pre, ENN_PROPERTY_SOFT_ERROR_NOTIFY,
 					 ENN_PREFER));
 	fixture_listen(&t->f);
@@ -527,7 +435,7 @@ static void test_timeout(void **state)
 
 	t->p.b.mute = true;
 	t->p.b.deadline = 100 * MS;
-	prepare(t);
+	toy_prepare(t);
 	fixture_listen(&t->f);
 	fixture_initiate(&t->f);
 	e = fixture_expect(&t->f, ENN_TAPS_ESTABLISHMENT_ERROR, t->f.client.id);
@@ -551,7 +459,7 @@ static void test_port_unreachable(void **state)
 
 	(void)snprintf(text, sizeof(text), "%u", port);
 	t->p.b.deadline = 100 * MS;
-	prepare(t);
+	toy_prepare(t);
 	CHECK(enn_preconnection_add_remote(t->f.client_pre, "127.0.0.1", text));
 	fixture_initiate(&t->f);
 	e = fixture_expect(&t->f, ENN_TAPS_ESTABLISHMENT_ERROR, t->f.client.id);
@@ -568,7 +476,7 @@ static void test_late_listener(void **state)
 	struct enn_error error;
 	char text[8];
 
-	prepare(t);
+	toy_prepare(t);
 	fixture_listen(&t->f);
 	(void)snprintf(text, sizeof(text), "%u", t->f.port);
 	enn_listener_free(t->f.listener);
@@ -577,7 +485,7 @@ static void test_late_listener(void **state)
 	fixture_quiet(&t->f, 50 * MS);
 	enn_preconnection_free(t->f.server_pre);
 	t->f.server_pre = enn_preconnection_new(t->f.ctx);
-	relax(t->f.server_pre);
+	toy_relax(t->f.server_pre);
 	CHECK(enn_preconnection_add_local(t->f.server_pre, "127.0.0.1", text));
 	CHECK(enn_preconnection_listen(t->f.server_pre, &t->f.listener, &error));
 	(void)fixture_await(&t->f, ENN_TAPS_READY, t->f.client.id);
@@ -602,7 +510,7 @@ static void race(struct toy *t, bool silent, enn_time least, enn_time most)
 	if (!silent) {
 		(void)close(fd);
 	}
-	prepare(t);
+	toy_prepare(t);
 	CHECK(enn_preconnection_add_remote_address(t->f.client_pre, &dead));
 	fixture_listen(&t->f);
 	alive.port = t->f.port;
@@ -638,15 +546,15 @@ static void test_limit(void **state)
 	struct enn_connection client;
 	struct enn_connection server;
 
-	prepare(t);
+	toy_prepare(t);
 	fixture_listen(&t->f);
 	CHECK(enn_listener_set_new_connection_limit(t->f.listener, 1));
-	pair_up(t, &client, &server);
+	toy_pair_up(t, &client, &server);
 	fixture_initiate(&t->f);
 	fixture_quiet(&t->f, 100 * MS);
 	assert_int_equal(t->p.b.engines, 3); /* nothing is kept of who must wait */
 	CHECK(enn_connection_send(client, "still", 5, NULL));
-	expect_message(t, server, "still", 5);
+	toy_expect(t, server, "still", 5);
 	CHECK(enn_listener_set_new_connection_limit(t->f.listener, 1));
 	(void)fixture_await(&t->f, ENN_TAPS_READY, t->f.client.id);
 }
@@ -657,7 +565,7 @@ static void test_stop(void **state)
 	struct toy *t = *state;
 	struct enn_connection late;
 
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_listener_stop(t->f.listener));
 	(void)fixture_expect(&t->f, ENN_TAPS_STOPPED, 0);
 	struct enn_connection client = t->f.client;
@@ -665,12 +573,12 @@ static void test_stop(void **state)
 	late = t->f.client;
 	fixture_quiet(&t->f, 100 * MS);
 	CHECK(enn_connection_send(client, "still", 5, NULL));
-	expect_message(t, t->f.server, "still", 5);
+	toy_expect(t, t->f.server, "still", 5);
 	CHECK(enn_connection_send(t->f.server, "there", 5, NULL));
-	expect_message(t, client, "there", 5);
+	toy_expect(t, client, "there", 5);
 	enn_listener_free(t->f.listener);
 	CHECK(enn_connection_send(client, "even now", 8, NULL));
-	expect_message(t, t->f.server, "even now", 8);
+	toy_expect(t, t->f.server, "even now", 8);
 	assert_int_equal(usage_of(&t->f).sockets, 3);
 	assert_int_equal(t->p.b.acceptors, 1);
 	enn_connection_free(t->f.server);
@@ -689,7 +597,7 @@ static void test_migrate(void **state)
 	struct enn_path anywhere = {0};
 	struct enn_path elsewhere = {.local = {.family = ENN_FAMILY_IPV4, .ip = {127, 0, 0, 9}}};
 
-	connect_pair(t);
+	toy_connect(t);
 	CHECK(enn_connection_info(t->f.client, &info));
 	uint16_t old = info.path.local.port;
 	assert_int_equal(enn_connection_migrate(t->f.client, NULL), ENN_E_ARGUMENT);
@@ -699,21 +607,21 @@ static void test_migrate(void **state)
 	CHECK(enn_connection_info(t->f.client, &info));
 	assert_int_not_equal(info.path.local.port, old);
 	assert_int_equal(e.u.path.remote.port, info.path.local.port);
-	expect_message(t, t->f.server, "moved", 5);
+	toy_expect(t, t->f.server, "moved", 5);
 	CHECK(enn_connection_send(t->f.server, "back", 4, NULL));
-	expect_message(t, t->f.client, "back", 4);
+	toy_expect(t, t->f.client, "back", 4);
 
 	CHECK(enn_connection_migrate(t->f.client, &elsewhere));
 	e = fixture_await(&t->f, ENN_TAPS_PATH_CHANGE, t->f.server.id);
 	assert_int_equal(e.u.path.remote.ip[3], 9);
 	CHECK(enn_connection_send(t->f.server, "there", 5, NULL));
-	expect_message(t, t->f.client, "there", 5);
+	toy_expect(t, t->f.client, "there", 5);
 	assert_int_equal(usage_of(&t->f).sockets, 2);
 	/* An address that is not ours: nothing changes. */
 	elsewhere.local.ip[0] = 192;
 	assert_int_equal(enn_connection_migrate(t->f.client, &elsewhere), ENN_E_SYSTEM);
 	CHECK(enn_connection_send(t->f.client, "same", 4, NULL));
-	expect_message(t, t->f.server, "same", 4);
+	toy_expect(t, t->f.server, "same", 4);
 }
 
 /* Once established, what the network says ends nothing and is told to those who want it. */
@@ -722,11 +630,11 @@ static void test_soft_error(void **state)
 	struct toy *t = *state;
 	struct enn_taps_event e;
 
-	prepare(t);
+	toy_prepare(t);
 	CHECK(enn_preconnection_set_pref(t->f.client_pre, ENN_PROPERTY_SOFT_ERROR_NOTIFY,
 					 ENN_REQUIRE));
 	fixture_listen(&t->f);
-	pair_up(t, &t->f.client, &t->f.server);
+	toy_pair_up(t, &t->f.client, &t->f.server);
 	enn_connection_free(t->f.server);
 	enn_listener_free(t->f.listener);
 	fixture_settle(&t->f);
@@ -754,208 +662,37 @@ static void test_pruned_by_default(void **state)
 			 ENN_E_NOT_FOUND);
 }
 
-/* ---- freeing ------------------------------------------------------------------------- */
-
-/* Whether there still is anything to use or not. */
-static void use(struct enn_connection c)
-{
-	enum enn_status ignored = enn_connection_send(c, "some bytes", 10, NULL);
-
-	ignored = enn_connection_receive(c, 0, 0, NULL);
-	(void)ignored;
-}
-
-/* At each step of a conversation one of the objects goes. */
-static void free_at(struct toy *t, int step, int victim)
-{
-	struct enn_taps_event e;
-
-	prepare(t);
-	fixture_listen(&t->f);
-	fixture_initiate(&t->f);
-	for (int i = 0; i < 60; i++) {
-		if (i == step) {
-			if (victim == 0) {
-				enn_connection_free(t->f.client);
-			} else if (victim == 1) {
-				enn_connection_free(t->f.server);
-			} else if (victim == 2) {
-				enn_listener_free(t->f.listener);
-			} else {
-				(void)enn_connection_abort(t->f.client);
-				(void)enn_connection_abort(t->f.server);
-			}
-		}
-		use(t->f.client);
-		use(t->f.server);
-		if (enn_poll(t->f.ctx, &e, 1, 0) == 1) {
-			if (e.type == ENN_TAPS_CONNECTION_RECEIVED) {
-				t->f.server = e.connection;
-			} else if (e.type == ENN_TAPS_RECEIVED && i % 3 != 0) {
-				(void)enn_message_release(e.u.received.loan);
-			}
-		}
-	}
-}
-
-static void test_free_any_time(void **state)
-{
-	(void)state;
-	for (int victim = 0; victim < 4; victim++) {
-		for (int step = 0; step < 40; step += 1 + step / 8) {
-			struct toy t;
-			void *p = &t;
-			toy_open(&t, NULL);
-			free_at(&t, step, victim);
-			(void)teardown(&p);
-		}
-	}
-}
-
-/* ---- allocation failures ------------------------------------------------------------- */
-
-static struct {
-	size_t calls;
-	size_t fail_at; /* this call fails; 0: none */
-	size_t alive;
-	bool failed;
-} heap;
-
-static void *take(void *ctx, size_t size)
-{
-	(void)ctx;
-	if (++heap.calls == heap.fail_at) {
-		heap.failed = true;
-		return NULL;
-	}
-	heap.alive++;
-	return malloc(size);
-}
-
-static void give(void *ctx, void *ptr, size_t size)
-{
-	(void)ctx;
-	(void)size;
-	heap.alive--;
-	free(ptr);
-}
-
-/* A conversation in which the n-th allocation fails, with what a datagram protocol does about it:
- * tries again, or gives up in good order. */
-static bool talk(struct toy *t)
-{
-	struct enn_taps_event e;
-	struct enn_error error;
-	enn_time until = enn_context_now(t->f.ctx) + 2 * ENN_SECOND;
-	bool sent = false;
-
-	if (enn_preconnection_listen(t->f.server_pre, &t->f.listener, &error) != ENN_OK) {
-		return false;
-	}
-	CHECK(enn_listener_local_address(t->f.listener, 0, &(struct enn_address){0}));
-	if (enn_preconnection_initiate(t->f.client_pre, &t->f.client, &error) != ENN_OK) {
-		return false;
-	}
-	while (enn_context_now(t->f.ctx) < until) {
-		if (enn_poll(t->f.ctx, &e, 1, 50 * MS) == 0) {
-			if (sent) {
-				return true; /* the message was lost for want of memory */
-			}
-			continue;
-		}
-		switch (e.type) {
-		case ENN_TAPS_CONNECTION_RECEIVED:
-			t->f.server = e.connection;
-			if (enn_connection_receive(t->f.server, 0, 0, NULL) != ENN_OK) {
-				return false;
-			}
-			break;
-		case ENN_TAPS_READY:
-			if (enn_connection_send(t->f.client, "hello", 5, NULL) != ENN_OK) {
-				return false;
-			}
-			sent = true;
-			break;
-		case ENN_TAPS_RECEIVED:
-			(void)enn_message_release(e.u.received.loan);
-			return true;
-		case ENN_TAPS_ESTABLISHMENT_ERROR:
-		case ENN_TAPS_CONNECTION_ERROR:
-		case ENN_TAPS_SEND_ERROR:
-			return false;
-		default:
-			break;
-		}
-	}
-	fail_msg("nothing came of it within two seconds (allocation %zu)", heap.fail_at);
-	return false;
-}
-
-static void test_allocation_failures(void **state)
-{
-	size_t n = 0;
-
-	(void)state;
-	do {
-		struct toy t;
-		void *p = &t;
-		uint16_t port;
-		char text[8];
-		toy_open(&t, NULL);
-		prepare(&t);
-		/* a port that is free for UDP, so that both can be told before the failure */
-		int fd = raw_listen(&port);
-		(void)snprintf(text, sizeof(text), "%u", port);
-		CHECK(enn_preconnection_add_remote(t.f.client_pre, "127.0.0.1", text));
-		enn_preconnection_free(t.f.server_pre);
-		t.f.server_pre = enn_preconnection_new(t.f.ctx);
-		relax(t.f.server_pre);
-		CHECK(enn_preconnection_add_local(t.f.server_pre, "127.0.0.1", text));
-		memset(&heap, 0, sizeof(heap));
-		heap.fail_at = ++n;
-		t.f.ctx->rt->env.alloc = take;
-		t.f.ctx->rt->env.free = give;
-		bool worked = talk(&t);
-		assert_true(worked || heap.failed);
-		heap.fail_at = 0;
-		(void)teardown(&p);
-		(void)close(fd);
-	} while (heap.failed);
-	assert_true(n > 20);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_conversation, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_boundaries, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_partial_receive, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_final, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_close_behind_messages, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_batches, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ecn, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_loss, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pressure_on_server, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pressure_on_client, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pressure_of_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_loans_outlive, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_clients, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_everywhere, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stateless_retry, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_port_unreachable, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_late_listener, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_race_silence, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_race_refusal, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_migrate, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_soft_error, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pruned_by_default, setup, teardown),
-		cmocka_unit_test(test_free_any_time),
-		cmocka_unit_test(test_allocation_failures),
+		cmocka_unit_test_setup_teardown(test_conversation, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_boundaries, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_partial_receive, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_too_large, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_final, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_close_behind_messages, toy_setup,
+						toy_teardown),
+		cmocka_unit_test_setup_teardown(test_batches, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_ecn, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_loss, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_pressure_on_server, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_pressure_on_client, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_pressure_of_nothing, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_loans_outlive, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_many_clients, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_everywhere, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_stateless_retry, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_refused, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_timeout, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_port_unreachable, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_late_listener, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_race_silence, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_race_refusal, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_limit, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_stop, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_migrate, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_soft_error, toy_setup, toy_teardown),
+		cmocka_unit_test_setup_teardown(test_pruned_by_default, toy_setup, toy_teardown),
 	};
 
 	return cmocka_run_group_tests_name("datagram", tests, NULL, NULL);

@@ -38,6 +38,7 @@ def pki(tmp_path_factory):
     keygen(where, "alone", *local)
     keygen(where, "client-only", "--issuer", "ca", *local, "--client")
     keygen(where, "revoked", "--issuer", "ca", *local, "--server")
+    keygen(where, "elsewhere", "--issuer", "ca", "--host", "elsewhere.example", "--server")
     keygen(where, "alice", "--issuer", "ca", "--name", "alice", "--client")
     keygen(where, "mallory", "--issuer", "other", "--name", "mallory", "--client")
     keygen(where, "ca", "--issuer", "ca", "--crl", "--revoke", "revoked.pem")
@@ -239,6 +240,54 @@ def test_session_file_and_early_data(pki, tmp_path):
                         data=b"late")
         assert ready(third)["early_data"] == "accepted"
         assert third.stdout == b"early late"
+
+
+# What the first connection was told to check, and what the second.
+WEAKER = [
+    ("alone", ["--insecure"], ["--ca", "ca.pem"], rb"self-signed"),
+    ("elsewhere", ["--ca", "ca.pem", "-o", "checkName=false"], ["--ca", "ca.pem"],
+     rb"certificate is for another name"),
+    ("server", ["--ca", "ca.pem"], ["--ca", "other.pem"], rb"not trusted|issuer"),
+    ("revoked", ["--ca", "ca.pem"], ["--ca", "ca.pem", "--crl", "ca.crl"], rb"revoked"),
+    ("server", ["--ca", "ca.pem"],
+     ["--ca", "ca.pem", "-o", "certificateSignatureAlgorithm=ed25519"], rb"not allowed"),
+]
+
+
+@pytest.mark.parametrize("cert,first,second,message", WEAKER)
+def test_session_file_of_weaker_checks(pki, tmp_path, cert, first, second, message):
+    session, early = tmp_path / "session", tmp_path / "early"
+    early.write_bytes(b"a secret for the right server only")
+    options = ["--json", "--session-file", session]
+    with listener(pki, "--echo", "--keep", "--accept-early-data", cert=cert) as it:
+        assert ready(connect(pki, it, *first, *options, ca=None))["resumed"] is False
+        refused = connect(pki, it, *second, *options, "--early-data", early, ca=None)
+        assert refused.returncode == 3 and refused.stdout == b"", refused.stderr.decode()
+        assert re.search(message, refused.stderr), refused.stderr.decode()
+        assert ready(connect(pki, it, *first, *options, ca=None))["resumed"] is True
+
+
+def test_session_file_of_another_client(pki, tmp_path):
+    options = ["--json", "--session-file", tmp_path / "session"]
+    alice = ["--cert", "alice.pem", "--key", "alice.key"]
+    with listener(pki, "--echo", "--keep", "--client-ca", "ca.pem", "--require-client") as it:
+        assert ready(connect(pki, it, *options, *alice, data=b"x"))["resumed"] is False
+        assert ready(connect(pki, it, *options, *alice, data=b"x"))["resumed"] is True
+        nobody = connect(pki, it, *options, data=b"x")
+        assert nobody.returncode != 0 and b"certificate_required" in nobody.stderr
+        mallory = connect(pki, it, *options, "--cert", "mallory.pem", "--key", "mallory.key")
+        assert mallory.returncode != 0 and b"unknown_ca" in mallory.stderr
+
+
+def test_session_file_that_is_none(pki, tmp_path):
+    session = tmp_path / "session"
+    with listener(pki, "--echo", "--keep") as it:
+        for content in (b"", b"\x01", b"no session", bytes(300), random_bytes(4000)):
+            session.write_bytes(content)
+            done = connect(pki, it, "--json", "--session-file", session, data=b"x")
+            assert (done.returncode, done.stdout) == (0, b"x"), done.stderr.decode()
+            assert ready(done)["resumed"] is False
+            assert session.read_bytes() != content
 
 
 def test_early_data_without_session_goes_later(pki, tmp_path):

@@ -283,9 +283,24 @@ def test_endpoint_by_name(netns, tmp_path):
         endpoints = until(lambda: (rows := {row[0]: row[2] for row in it.dump()[1:]})[A] != "(none)"
                           and rows, "the look-up")
         assert endpoints[A] in ("127.0.0.1:4321", "[::1]:4321") and endpoints[B] == "(none)"
-        it.wait_for("does-not-exist.invalid is not found")
+        it.has_said("does-not-exist.invalid is not found")
+        assert it.stop() == 0
+
+
+def test_name_server_that_does_not_answer(netns, tmp_path):
+    command("ip", "tuntap", "add", "mode", "tun", "name", "silent", netns=netns)
+    command("ip", "address", "add", "10.66.0.1/24", "dev", "silent", netns=netns)
+    command("ip", "link", "set", "silent", "up", netns=netns)
+    (tmp_path / "resolv.conf").write_text("nameserver 10.66.0.2\n")
+    path = conf(tmp_path, table="off", peers=[(A, "10.0.0.0/8")])
+    path.write_text(path.read_text() + "Endpoint = vpn.example.org:1\n")
+    through = ["unshare", "--mount", "sh", "-c", f"mount --bind {tmp_path}/resolv.conf "
+               "/etc/resolv.conf && exec \"$@\"", "sh"]
+    with tunnel(netns, path, through=through) as it:
+        assert len(it.dump()) == 2
         begun = time.monotonic()
-        assert it.stop() == 0 and time.monotonic() - begun < 6
+        assert it.stop() == 0 and "killing" not in it.text()
+        assert time.monotonic() - begun < 3
 
 
 # ---- the end ----------------------------------------------------------------------------------

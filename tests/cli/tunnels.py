@@ -95,13 +95,13 @@ def namespace(kind="n"):
 class Tunnel:
     """A running `ennead tunnel`; ended by its process number."""
 
-    def __init__(self, netns, conf, *options, ready="is up", interface=None):
+    def __init__(self, netns, conf, *options, ready="is up", interface=None, through=()):
         self.netns = netns
         self.interface = interface or name("i")
         self.lines = []
         self.partial = ""
         self.process = subprocess.Popen(
-            ["ip", "netns", "exec", netns, ENNEAD, "tunnel", str(conf), "--interface",
+            ["ip", "netns", "exec", netns, *through, ENNEAD, "tunnel", str(conf), "--interface",
              self.interface, *map(str, options)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
@@ -112,7 +112,7 @@ class Tunnel:
             raise
 
     def wait_for(self, words):
-        """Reads messages until one has these words."""
+        """Reads messages until one has these words; those that were read before do not count."""
         end = time.monotonic() + TIMEOUT
         fd = self.process.stderr.fileno()
         while time.monotonic() < end:
@@ -127,6 +127,9 @@ class Tunnel:
                     break
                 self.partial += part
         raise AssertionError(f"no '{words}' in:\n{self.text()}{self.partial}")
+
+    def has_said(self, words):
+        return any(words in line for line in self.lines) or self.wait_for(words)
 
     def worker(self):
         """The process that moves packets is the only child."""

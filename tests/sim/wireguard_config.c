@@ -60,6 +60,7 @@ void wg_open(struct dgram_world *w)
 		h->wall_high = INT64_MIN;
 		for (unsigned b = 0; b < w->s->hosts; b++) {
 			h->last_initiation[b] = h->owed[b] = ENN_TIME_NEVER;
+			h->must_initiate[b] = ENN_TIME_NEVER;
 			own->keepalive[a][b] = own->plan.view[a][b].keepalive;
 			if (a < b && own->plan.pair[a][b].psk) {
 				draw_psk(w, a, b, true);
@@ -180,7 +181,9 @@ enum enn_status wg_make(struct dgram_host *h)
 	for (unsigned b = 0; b < DGRAM_HOSTS; b++) {
 		own->last_initiation[b] = own->owed[b] = ENN_TIME_NEVER;
 		own->answered[b] = own->unanswered[b] = 0;
+		own->must_initiate[b] = ENN_TIME_NEVER;
 	}
+	own->bytes_out = own->bytes_in = 0;
 	if (status == ENN_OK) {
 		configure(h->w, h->index, e, true);
 		(void)dgram_adopt(h, e);
@@ -215,6 +218,8 @@ static void new_key(struct dgram_world *w, unsigned a, bool tell_peers)
 		draw_identity(w, a);
 		for (unsigned b = 0; b < w->s->hosts; b++) { /* to others it is somebody new */
 			own->host[b].last_initiation[a] = own->host[b].owed[a] = ENN_TIME_NEVER;
+			own->host[b].must_initiate[a] = ENN_TIME_NEVER;
+			own->host[a].must_initiate[b] = ENN_TIME_NEVER;
 			own->host[a].last_initiation[b] = own->host[a].owed[b] = ENN_TIME_NEVER;
 		}
 		if (engine_of(w, a) != NULL && dgram_up(&w->host[a])) {
@@ -237,6 +242,7 @@ static void remove_peer(struct dgram_world *w, unsigned a, unsigned b)
 	own->removed[a][b] = !own->removed[a][b];
 	own->host[a].forgot = true;
 	own->host[a].owed[b] = own->host[a].last_initiation[b] = ENN_TIME_NEVER;
+	own->host[a].must_initiate[b] = ENN_TIME_NEVER;
 	if (own->removed[a][b]) {
 		change_one(w, a, b, ENN_WIREGUARD_PEER_REMOVE);
 	} else {
@@ -285,6 +291,7 @@ void wg_deed(struct dgram_world *w, const struct dgram_deed *d)
 		break;
 	case WG_DEED_LOAD:
 		own->host[a].load = !own->host[a].load;
+		own->host[a].load_since = w->now;
 		if (engine_of(w, a) != NULL && dgram_up(&w->host[a])) {
 			const struct enn_wireguard_change change = {
 				.set_under_load = true, .under_load = own->host[a].load};

@@ -52,6 +52,7 @@ struct wg_plan {
 };
 
 #define WG_TRUSTED    64
+#define WG_GREETED    64
 #define WG_STREAMS    256
 #define WG_INDICES    512
 #define WG_IDENTITIES 128
@@ -59,6 +60,7 @@ struct wg_plan {
 /* A sender's use of one session: what the observer sees of it. */
 struct wg_stream {
 	uint8_t from, to; /* to: DGRAM_STRANGER if it has not seen the handshake */
+	bool initiator;	  /* `from` has begun it */
 	uint32_t life, receiver;
 	uint64_t counter; /* the next */
 	enn_time first;	  /* on the sender's clock */
@@ -72,6 +74,11 @@ struct wg_host {
 	bool load;
 	struct enn_address trusted[WG_TRUSTED]; /* endpoints that it was configured with */
 	size_t trusted_count;
+	/* addresses from which something came that deserves an answer */
+	struct enn_address greeted[WG_GREETED];
+	size_t greeted_count;
+	uint64_t bytes_out, bytes_in; /* in this life; without cookie replies */
+	enn_time load_since;
 	int64_t wall_high; /* the latest time that an earlier life may have told */
 	bool forgot;	   /* a peer was removed: old initiations may be news again */
 	bool loaded;	   /* it was under load: messages may not have been read */
@@ -79,6 +86,8 @@ struct wg_host {
 	uint32_t answered[DGRAM_HOSTS], unanswered[DGRAM_HOSTS];
 	/* by peer */
 	enn_time last_initiation[DGRAM_HOSTS]; /* sent, on its clock; ENN_TIME_NEVER: none */
+	enn_time must_initiate[DGRAM_HOSTS];   /* since when, on its clock; NEVER: need not */
+	bool mac2_seen[DGRAM_HOSTS];	       /* initiations with a cookie have come */
 	enn_time last_passed[DGRAM_HOSTS];     /* any packet either way, in the calm */
 	enn_time owed[DGRAM_HOSTS]; /* since when an answer is due, in the calm; NEVER: none */
 };
@@ -102,6 +111,7 @@ struct wg_world {
 	struct {
 		uint32_t value;
 		uint8_t owner;
+		bool responder;
 	} index[WG_INDICES]; /* that handshake messages have named */
 	size_t indices;
 	uint64_t initiations, responses, cookies, data, keepalives;

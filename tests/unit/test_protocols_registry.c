@@ -180,8 +180,7 @@ static void test_layers(void **state)
 	assert_int_equal(enn_protocol_by_id(ENN_PROTOCOL_IKEV2_ESP)->service,
 			 ENN_SERVICE_IP_PACKET);
 	/* Connections carry messages; an interface (wireguard.h) carries IP packets. */
-	assert_int_equal(enn_protocol_by_id(ENN_PROTOCOL_WIREGUARD)->service,
-			 ENN_SERVICE_DATAGRAM);
+	assert_int_equal(enn_protocol_by_id(ENN_PROTOCOL_WIREGUARD)->service, ENN_SERVICE_DATAGRAM);
 }
 
 int main(void)

@@ -63,8 +63,9 @@ void pair_open(struct pair *p, const uint8_t *psk)
 			.random = seeded,
 			.random_ctx = &s->seed,
 		};
-		s->address = (struct enn_address){
-			.ip = {192, 0, 2, (uint8_t)(i + 1)}, .port = 51820, .family = ENN_FAMILY_IPV4};
+		s->address = (struct enn_address){.ip = {192, 0, 2, (uint8_t)(i + 1)},
+						  .port = 51820,
+						  .family = ENN_FAMILY_IPV4};
 		assert_int_equal(enn_wireguard_generate_key(&s->env, s->private_key), ENN_OK);
 		assert_int_equal(enn_wireguard_public_key(&s->env, s->private_key, s->public_key),
 				 ENN_OK);
@@ -172,8 +173,8 @@ static void deliver(struct pair *p, int to)
 			packets[n++] =
 				(struct enn_packet){.data = x->data, .len = x->len, .ecn = x->ecn};
 		}
-		assert_int_equal(
-			enn_engine_ingest(p->side[to].engine, p->now, &path, packets, n), ENN_OK);
+		assert_int_equal(enn_engine_ingest(p->side[to].engine, p->now, &path, packets, n),
+				 ENN_OK);
 		take_events(p, &p->side[to]);
 		i += n;
 	}

@@ -33,8 +33,8 @@ struct end {
 	unsigned sent;
 };
 
-static struct end server;	   /* only its keys and address */
-static struct end side[CLIENTS];   /* the server's end of each */
+static struct end server;	 /* only its keys and address */
+static struct end side[CLIENTS]; /* the server's end of each */
 static struct end client[CLIENTS];
 static struct enn_acceptor *acceptor;
 
@@ -195,9 +195,9 @@ static void to_server(const struct end *from, uint8_t *data, size_t len)
 	struct enn_batch reply = {.buf = out, .cap = sizeof(out)};
 	bool created;
 
-	assert_int_equal(enn_acceptor_accept(acceptor, now, &path, &packet, 1, &reply, &engine,
-					     &created),
-			 ENN_OK);
+	assert_int_equal(
+		enn_acceptor_accept(acceptor, now, &path, &packet, 1, &reply, &engine, &created),
+		ENN_OK);
 	if (engine == NULL) {
 		return;
 	}

@@ -117,6 +117,17 @@ static void engine_freed(void *ctx)
 	hub_release(ctx);
 }
 
+/* An engine that has ended may be held by the application for long: the peer is as good as gone. */
+static void forget_ended(struct entry *e)
+{
+	const struct enn_wireguard *d = e->engine;
+
+	if (d != NULL && d->closed) {
+		memcpy(e->latest_timestamp, d->peers[0]->latest_timestamp, ENN_WG_TIMESTAMP);
+		e->engine = NULL;
+	}
+}
+
 /* ---- accepting -------------------------------------------------------------------------------- */
 
 /* Whether the initiation is authentic and new, by the same rules as an engine's (WP §5.1). */
@@ -148,6 +159,9 @@ static struct entry *sender_of(struct acceptor *a, struct enn_bytes message)
 	if (enn_wg_open_initiation(&front->tools, &front->local, &m, &hs, key) == ENN_OK) {
 		e = find(a->hub, key);
 	}
+	if (e != NULL) {
+		forget_ended(e);
+	}
 	if (e != NULL && e->engine == NULL && !is_authentic(a, e, &m, &hs)) {
 		e = NULL;
 	}
@@ -155,8 +169,8 @@ static struct entry *sender_of(struct acceptor *a, struct enn_bytes message)
 	return e;
 }
 
-static enum enn_status engine_for(struct acceptor *a, const struct enn_path *path,
-				  struct entry *e, struct enn_engine **out, bool *created)
+static enum enn_status engine_for(struct acceptor *a, const struct enn_path *path, struct entry *e,
+				  struct enn_engine **out, bool *created)
 {
 	struct hub *hub = a->hub;
 
@@ -188,7 +202,7 @@ static enum enn_status accept_initiation(struct acceptor *a, enn_time now,
 	case VERDICT_DROP:
 		break;
 	case VERDICT_COOKIE:
-		enn_wg_reply_cookie(a->front, now, message);
+		enn_wg_reply_cookie(a->front, message);
 		if (a->front->reply_head != a->front->reply_tail &&
 		    reply->cap >= ENN_WG_COOKIE_REPLY_LEN) {
 			enn_wg_write_reply(a->front, reply);

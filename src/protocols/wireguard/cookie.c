@@ -12,7 +12,7 @@
 #define LOAD_RATE  2000
 #define LOAD_BURST 200
 /* How long load is assumed to go on after the last sign of it. */
-#define LOAD_TIME  ENN_SECOND
+#define LOAD_TIME ENN_SECOND
 
 static const struct enn_rate_policy rate_policy = {.per_second = 20, .burst = 5, .places = 8192};
 
@@ -30,6 +30,7 @@ void enn_wg_cookies_close(struct enn_wireguard *d)
 {
 	enn_rate_limit_free(d->cookies.rates);
 	enn_wipe(d->cookies.secret, sizeof(d->cookies.secret));
+	enn_wipe(d->cookies.cookie, sizeof(d->cookies.cookie));
 }
 
 /* ---- load ---------------------------------------------------------------------------------- */
@@ -46,8 +47,8 @@ static void count_message(struct enn_wg_cookies *c, enn_time now)
 
 	if (earned > 0) {
 		c->tokens_at = now;
-		c->tokens = c->tokens + earned > LOAD_BURST ? LOAD_BURST
-							    : c->tokens + (uint32_t)earned;
+		c->tokens =
+			c->tokens + earned > LOAD_BURST ? LOAD_BURST : c->tokens + (uint32_t)earned;
 	}
 	if (c->tokens == 0) {
 		c->load_until = now + LOAD_TIME;
@@ -77,18 +78,17 @@ static enum enn_status cookie_of(struct enn_wireguard *d, enn_time now, uint8_t 
 			       cookie);
 }
 
-static bool mac2_fits(struct enn_wireguard *d, enn_time now, struct enn_bytes message)
+static bool mac2_fits(struct enn_wireguard *d, struct enn_bytes message)
 {
-	uint8_t cookie[ENN_WG_COOKIE];
+	static const uint8_t none[ENN_WG_MAC];
 	uint8_t mac[ENN_WG_MAC];
 	size_t covered = message.len - ENN_WG_MAC;
-	bool fits = cookie_of(d, now, cookie) == ENN_OK &&
-		    enn_blake2s_mac(d->env, cookie, sizeof(cookie), message.data, covered, mac) ==
-			    ENN_OK &&
-		    enn_equal_secret(mac, message.data + covered, sizeof(mac));
 
-	enn_wipe(cookie, sizeof(cookie));
-	return fits;
+	/* Most have none, and that is no secret. */
+	return memcmp(message.data + covered, none, sizeof(none)) != 0 &&
+	       enn_blake2s_mac(d->env, d->cookies.cookie, ENN_WG_COOKIE, message.data, covered,
+			       mac) == ENN_OK &&
+	       enn_equal_secret(mac, message.data + covered, sizeof(mac));
 }
 
 enum enn_wg_verdict enn_wg_judge(struct enn_wireguard *d, enn_time now, struct enn_bytes message)
@@ -106,33 +106,49 @@ enum enn_wg_verdict enn_wg_judge(struct enn_wireguard *d, enn_time now, struct e
 	if (!enn_wg_under_load(d, now)) {
 		return VERDICT_WORK;
 	}
-	if (!mac2_fits(d, now, message)) {
+	if (cookie_of(d, now, d->cookies.cookie) != ENN_OK) {
+		return VERDICT_DROP;
+	}
+	if (!mac2_fits(d, message)) {
 		return VERDICT_COOKIE;
 	}
 	return enn_rate_limit_take(d->cookies.rates, now, &d->input.path.remote) ? VERDICT_WORK
 										 : VERDICT_DROP;
 }
 
-/* Bound to the mac1 of the message, which only its sender and whom it was sent to have seen. */
-void enn_wg_reply_cookie(struct enn_wireguard *d, enn_time now, struct enn_bytes message)
+static const uint8_t *next_nonce(struct enn_wireguard *d)
 {
-	uint8_t nonce[ENN_WG_NONCE];
-	uint8_t cookie[ENN_WG_COOKIE];
+	struct enn_wg_cookies *c = &d->cookies;
+
+	if (c->nonces_left == 0) {
+		if (enn_random(d->env, c->nonces, sizeof(c->nonces)) != ENN_OK) {
+			return NULL;
+		}
+		c->nonces_left = NONCE_STOCK;
+	}
+	return &c->nonces[(size_t)--c->nonces_left * ENN_WG_NONCE];
+}
+
+/* Bound to the mac1 of the message, which only its sender and whom it was sent to have seen. */
+void enn_wg_reply_cookie(struct enn_wireguard *d, struct enn_bytes message)
+{
 	uint8_t sealed[ENN_WG_COOKIE + ENN_WG_TAG];
 	struct enn_reader r = enn_reader_of(message.data, message.len);
 	struct enn_bytes mac1 = {message.data + message.len - ENN_WG_MACS, ENN_WG_MAC};
 
-	if (d->reply_tail - d->reply_head == REPLY_RING ||
-	    enn_random(d->env, nonce, sizeof(nonce)) != ENN_OK ||
-	    cookie_of(d, now, cookie) != ENN_OK) {
+	if (d->reply_tail - d->reply_head == REPLY_RING) {
 		return;
 	}
-	enn_xchacha_seal(d->local.cookie_key, nonce, mac1, cookie, sizeof(cookie), sealed);
-	enn_wipe(cookie, sizeof(cookie));
+	const uint8_t *nonce = next_nonce(d);
+	if (nonce == NULL) {
+		return;
+	}
+	enn_xchacha_seal(d->local.cookie_key, nonce, mac1, d->cookies.cookie, ENN_WG_COOKIE,
+			 sealed);
 	(void)enn_read_u32_le(&r); /* the type */
 	const struct enn_wg_cookie_reply reply = {
 		.receiver = enn_read_u32_le(&r),
-		.nonce = {nonce, sizeof(nonce)},
+		.nonce = {nonce, ENN_WG_NONCE},
 		.cookie = {sealed, sizeof(sealed)},
 	};
 	struct enn_wg_reply *out = &d->replies[d->reply_tail++ % REPLY_RING];

@@ -197,8 +197,8 @@ static enum enn_status prepare(struct enn_wireguard *d, const struct enn_wiregua
 	for (size_t i = 0; i < change->peer_count; i++) {
 		const struct enn_wireguard_peer_change *c = &change->peers[i];
 		uint32_t never = ENN_WIREGUARD_PEER_REMOVE | ENN_WIREGUARD_PEER_UPDATE_ONLY;
-		bool ourselves = local->present &&
-				 memcmp(c->public_key, local->public_key, ENN_WG_KEY) == 0;
+		bool ourselves =
+			local->present && memcmp(c->public_key, local->public_key, ENN_WG_KEY) == 0;
 		if ((c->flags & never) != 0 || ourselves || find(d, c->public_key) != NULL) {
 			continue;
 		}
@@ -207,8 +207,8 @@ static enum enn_status prepare(struct enn_wireguard *d, const struct enn_wiregua
 					     "peers", "there are %u peers already", MAX_PEERS);
 		}
 		if (add_peer(d, c->public_key) != ENN_OK) {
-			return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY,
-					     "peers", "out of memory");
+			return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "peers",
+					     "out of memory");
 		}
 	}
 	if (enn_prefix_reserve(&d->routes, prefixes) != ENN_OK) {

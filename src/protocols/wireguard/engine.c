@@ -347,8 +347,7 @@ const struct enn_protocol enn_wireguard_protocol = {
 		 BUILT(SOURCE_VALIDATION) | BUILT(LENGTH_HIDING_PADDING),
 	.interfaces = ENN_INTERFACE_IDENTITY | ENN_INTERFACE_PSK_IMPORT |
 		      ENN_INTERFACE_IDENTITY_VALIDATION | ENN_INTERFACE_SOURCE_VALIDATION |
-		      ENN_INTERFACE_TERMINATION | ENN_INTERFACE_KEY_UPDATE |
-		      ENN_INTERFACE_MOBILITY,
+		      ENN_INTERFACE_TERMINATION | ENN_INTERFACE_KEY_UPDATE | ENN_INTERFACE_MOBILITY,
 	.new_client = enn_wg_new_client,
 	.new_server = enn_wg_new_server,
 	.new_acceptor = enn_wg_new_acceptor,

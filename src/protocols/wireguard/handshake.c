@@ -238,7 +238,7 @@ void enn_wg_receive_handshake(struct enn_wireguard *d, enn_time now, enum enn_wg
 	case VERDICT_DROP:
 		break;
 	case VERDICT_COOKIE:
-		enn_wg_reply_cookie(d, now, message);
+		enn_wg_reply_cookie(d, message);
 		break;
 	case VERDICT_WORK:
 		taken = type == ENN_WG_INITIATION ? receive_initiation(d, now, message)

@@ -40,19 +40,20 @@
 #define REKEY_TIMEOUT	      (5 * ENN_SECOND)
 #define KEEPALIVE_TIMEOUT     (10 * ENN_SECOND)
 /* Up to so much is added to a retry, so that two peers do not stay in step. */
-#define REKEY_JITTER	      (333 * ENN_MILLISECOND)
-#define COOKIE_SECRET_TIME    (120 * ENN_SECOND)
-#define COOKIE_LATENCY	      (5 * ENN_SECOND)
+#define REKEY_JITTER	       (333 * ENN_MILLISECOND)
+#define COOKIE_SECRET_TIME     (120 * ENN_SECOND)
+#define COOKIE_LATENCY	       (5 * ENN_SECOND)
 #define INITIATIONS_PER_SECOND 50
 
-#define REPLAY_WORDS	  128 /* 2^13 counters */
-#define MAX_STAGED	  128 /* packets of one peer that wait for a session */
-#define MAX_PEERS	  (1u << 24)
-#define SEND_RING	  256 /* packets between send and transmit; a power of two */
-#define REPLY_RING	  64  /* cookie replies that wait for transmit; a power of two */
-#define BATCH		  64  /* packets sealed or opened in one go */
-#define MAX_INNER	  65475 /* the largest inner packet that still fits a UDP datagram */
-#define MIN_BATCH	  2048
+#define REPLAY_WORDS 128 /* 2^13 counters */
+#define MAX_STAGED   128 /* packets of one peer that wait for a session */
+#define MAX_PEERS    (1u << 24)
+#define SEND_RING    256 /* packets between send and transmit; a power of two */
+#define REPLY_RING   64	 /* cookie replies that wait for transmit; a power of two */
+#define NONCE_STOCK  32
+#define BATCH	     64	   /* packets sealed or opened in one go */
+#define MAX_INNER    65475 /* the largest inner packet that still fits a UDP datagram */
+#define MIN_BATCH    2048
 
 struct enn_wg_peer;
 
@@ -190,6 +191,10 @@ struct enn_wg_cookies {
 	enn_time tokens_at;
 	bool always;
 	struct enn_rate_limit *rates;
+	uint8_t cookie[ENN_WG_COOKIE]; /* for the sender of the message that was judged last */
+	/* Nonces of replies, drawn many at a time: a draw costs more than a cookie. */
+	uint8_t nonces[NONCE_STOCK * ENN_WG_NONCE];
+	uint32_t nonces_left;
 };
 
 /* The packets of one ingest, worked through by next_event. */
@@ -330,8 +335,8 @@ void enn_wg_cookies_close(struct enn_wireguard *d);
 bool enn_wg_under_load(const struct enn_wireguard *d, enn_time now);
 /* What to do about a message 1 or 2. */
 enum enn_wg_verdict enn_wg_judge(struct enn_wireguard *d, enn_time now, struct enn_bytes message);
-/* Queues a cookie reply for it. */
-void enn_wg_reply_cookie(struct enn_wireguard *d, enn_time now, struct enn_bytes message);
+/* Queues a cookie reply for the message that was just judged. */
+void enn_wg_reply_cookie(struct enn_wireguard *d, struct enn_bytes message);
 void enn_wg_receive_cookie(struct enn_wireguard *d, enn_time now, struct enn_bytes message);
 /* Fills in the last 32 bytes of a message 1 or 2. */
 enum enn_status enn_wg_add_macs(struct enn_wg_peer *p, enn_time now, uint8_t *message, size_t len);

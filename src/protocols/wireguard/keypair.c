@@ -88,9 +88,9 @@ enum enn_status enn_wg_keypair_new(struct enn_wg_peer *p, const uint32_t *value,
 		status = enn_aead_new(env, alg, ENN_AEAD_OPEN, zero, &kp->open);
 	}
 	if (status == ENN_OK) {
-		status = value == NULL ? enn_wg_index_take(p->device, &kp->index, p, kp)
-				       : enn_wg_index_take_value(p->device, &kp->index, *value, p,
-								 kp);
+		status = value == NULL
+				 ? enn_wg_index_take(p->device, &kp->index, p, kp)
+				 : enn_wg_index_take_value(p->device, &kp->index, *value, p, kp);
 	}
 	if (status != ENN_OK) {
 		enn_wg_keypair_free(p, kp);

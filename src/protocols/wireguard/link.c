@@ -387,8 +387,7 @@ enum enn_status enn_wg_link_new(const struct enn_env *env, struct enn_security *
 				struct enn_wireguard **out, struct enn_error *error_out)
 {
 	(void)enn_error_set(error_out, ENN_OK, ENN_REASON_NONE, "WireGuard", "%s", "");
-	enum enn_status status =
-		make(env, security, peer, server, path, indices, out, error_out);
+	enum enn_status status = make(env, security, peer, server, path, indices, out, error_out);
 	if (status == ENN_E_MEMORY) {
 		return enn_error_set(error_out, status, ENN_REASON_OUT_OF_MEMORY, "WireGuard",
 				     "out of memory");
@@ -414,8 +413,8 @@ enum enn_status enn_wg_new_client(const struct enn_protocol *protocol, const str
 		(void)enn_error_set(error_out, status, ENN_REASON_INVALID_CONFIGURATION,
 				    "static key", "WireGuard needs a static key of ours");
 	} else if (security->peer_key_count != 1) {
-		(void)enn_error_set(error_out, status, ENN_REASON_INVALID_CONFIGURATION,
-				    "peer key", "WireGuard needs exactly one peer key, not %zu",
+		(void)enn_error_set(error_out, status, ENN_REASON_INVALID_CONFIGURATION, "peer key",
+				    "WireGuard needs exactly one peer key, not %zu",
 				    security->peer_key_count);
 	} else if (options->path.remote.family == ENN_FAMILY_NONE ||
 		   options->path.remote.port == 0) {

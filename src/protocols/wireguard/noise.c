@@ -207,7 +207,8 @@ void enn_wg_local_clear(struct enn_wg_local *local)
 	enn_wipe(local, sizeof(*local));
 }
 
-enum enn_status enn_wg_remote_prepare(const struct enn_wg_tools *t, const struct enn_wg_local *local,
+enum enn_status enn_wg_remote_prepare(const struct enn_wg_tools *t,
+				      const struct enn_wg_local *local,
 				      struct enn_wg_remote *remote)
 {
 	if (!remote->hashes_known) {
@@ -226,7 +227,8 @@ enum enn_status enn_wg_remote_prepare(const struct enn_wg_tools *t, const struct
 /* ---- the initiation (WP §5.4.2) ------------------------------------------------------------- */
 
 /* A fresh key pair; the private half goes to the key log too. */
-static enum enn_status make_ephemeral(const struct enn_wg_tools *t, const struct enn_wg_local *local,
+static enum enn_status make_ephemeral(const struct enn_wg_tools *t,
+				      const struct enn_wg_local *local,
 				      const struct enn_wg_remote *remote,
 				      struct enn_wg_handshake *hs, uint8_t public_key[ENN_WG_KEY])
 {
@@ -361,8 +363,8 @@ static enum enn_status mix_psk(const struct enn_wg_tools *t, struct enn_wg_hands
 			       const uint8_t *psk, uint8_t *key)
 {
 	uint8_t tau[ENN_WG_HASH];
-	enum enn_status status = enn_blake2s_kdf(t->env, hs->chaining, psk, ENN_WG_KEY,
-						 hs->chaining, tau, key);
+	enum enn_status status =
+		enn_blake2s_kdf(t->env, hs->chaining, psk, ENN_WG_KEY, hs->chaining, tau, key);
 
 	if (status == ENN_OK) {
 		status = mix_hash(t, hs, (struct enn_bytes){tau, sizeof(tau)});
@@ -379,9 +381,8 @@ static enum enn_status split(const struct enn_wg_tools *t, const struct enn_wg_h
 }
 
 static enum enn_status respond(const struct enn_wg_tools *t, const struct enn_wg_local *local,
-			       const struct enn_wg_remote *remote,
-			       struct enn_wg_handshake *hs, uint8_t *out, uint8_t *send_key,
-			       uint8_t *receive_key)
+			       const struct enn_wg_remote *remote, struct enn_wg_handshake *hs,
+			       uint8_t *out, uint8_t *send_key, uint8_t *receive_key)
 {
 	uint8_t ephemeral[ENN_WG_KEY];
 	uint8_t nothing[ENN_WG_TAG];
@@ -450,8 +451,7 @@ enum enn_status enn_wg_open_response(const struct enn_wg_tools *t, const struct 
 				     uint8_t send_key[ENN_WG_KEY], uint8_t receive_key[ENN_WG_KEY])
 {
 	struct enn_wg_handshake next = *hs;
-	enum enn_status status =
-		accept_response(t, local, remote, m, &next, send_key, receive_key);
+	enum enn_status status = accept_response(t, local, remote, m, &next, send_key, receive_key);
 
 	if (status == ENN_OK) {
 		enn_wg_handshake_wipe(hs);

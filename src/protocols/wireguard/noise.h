@@ -49,7 +49,7 @@ struct enn_wg_remote {
 	uint8_t initial_hash[ENN_WG_HASH];
 	uint8_t mac1_key[ENN_WG_HASH];
 	uint8_t cookie_key[ENN_WG_HASH];
-	bool shared_known; /* for the local identity of now */
+	bool shared_known;	    /* for the local identity of now */
 	uint8_t shared[ENN_WG_KEY]; /* DH(own static, their static) */
 };
 

@@ -203,8 +203,7 @@ void enn_wg_timers_data_received(struct enn_wg_peer *p, enn_time now)
 static void traversed(struct enn_wg_peer *p, enn_time now)
 {
 	if (p->persistent_keepalive > 0) {
-		set(p, DEADLINE_PERSISTENT,
-		    now + (enn_time)p->persistent_keepalive * ENN_SECOND);
+		set(p, DEADLINE_PERSISTENT, now + (enn_time)p->persistent_keepalive * ENN_SECOND);
 	}
 }
 

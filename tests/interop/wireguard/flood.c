@@ -119,7 +119,7 @@ static unsigned long run(struct flood *f, int fd)
 	unsigned long sent = 0;
 
 	while (now() - begin < f->seconds) {
-		unsigned long due = (unsigned long)((now() - begin) * (double)f->rate);
+		unsigned long due = (unsigned long)((now() - begin + f->period) * (double)f->rate);
 		while (due_before < due) {
 			unsigned long left = due - due_before;
 			unsigned count = left < BATCH ? (unsigned)left : BATCH;

@@ -31,6 +31,14 @@ def losses(process):
     return int(sent) - int(received)
 
 
+def help_go(mover, other, end, outer):
+    """wireguard-go holds on to an IPv4 source address that is gone, because newer kernels name that
+    error otherwise than it expects. It forgets it when it is told the endpoint anew."""
+    if mover.kind == "wireguard-go" and outer == 4:
+        mover.wg("set", mover.node.name, "peer", other.node.public_key, "endpoint",
+                 endpoint(end.address(4)))
+
+
 @pytest.mark.row("we move to another address in mid flow, IPv{outer} outside")
 @pytest.mark.parametrize("outer", [4, 6])
 def test_we_move(meeting, outer):
@@ -38,6 +46,7 @@ def test_we_move(meeting, outer):
     ping(*meeting.first)
     going = flow(meeting.ours, meeting.theirs)
     meeting.near.move("10.77.0.101/24", "fd77::101/64")
+    help_go(meeting.ours, meeting.theirs, meeting.far, outer)
     until(lambda: meeting.near.address(outer) in meeting.theirs.sees(meeting.ours)["endpoint"],
           "the peer follows us")
     assert losses(going) <= 5
@@ -51,6 +60,7 @@ def test_peer_moves(meeting, outer):
     ping(*meeting.first)
     going = flow(meeting.ours, meeting.theirs)
     meeting.far.move("10.77.0.102/24", "fd77::102/64")
+    help_go(meeting.theirs, meeting.ours, meeting.near, outer)
     # Who has the new address has to speak first.
     ping(meeting.theirs, meeting.ours)
     until(lambda: meeting.far.address(outer) in meeting.ours.sees(meeting.theirs)["endpoint"],
@@ -254,11 +264,14 @@ def test_many(lab, tmp_path, who):
 
 
 def flooded(meeting, victim, seconds, rate, period=0.0005):
-    """Starts a flood of initiations at an end from made-up addresses of the other side."""
-    source = meeting.space if victim is not meeting.ours else meeting.machine
-    end = meeting.far if victim is not meeting.ours else meeting.near
-    process = source.start(PROGRAMS / "wireguard-flood", end.address(4), victim.node.port,
-                           victim.node.public_key, "10.77.0.128", 64, rate, seconds, period)
+    """Starts a flood of initiations at an end from made-up addresses behind the other side."""
+    space, far, near = (meeting.machine, meeting.far, meeting.near)
+    if victim is not meeting.ours:
+        space, far, near = (meeting.space, meeting.near, meeting.far)
+    # The answers go to the sender's machine, which has nobody of that name and says nothing.
+    victim.machine.ip("route replace 10.200.0.0/16 via %s" % far.address(4))
+    process = space.start(PROGRAMS / "wireguard-flood", near.address(4), victim.node.port,
+                          victim.node.public_key, "10.200.0.1", 1000, rate, seconds, period)
     time.sleep(0.7)
     return process
 
@@ -284,7 +297,7 @@ def check_cookies(capture, victim, asker):
 def test_our_cookie(meeting, tmp_path):
     meeting.start()
     capture = Capture(meeting.space, meeting.near.interface, tmp_path)
-    going = flooded(meeting, meeting.ours, 14, 2000, 0.8)
+    going = flooded(meeting, meeting.ours, 14, 4000, 0.5)
     # It repeats its initiation after five seconds, now with the cookie.
     ping(meeting.theirs, meeting.ours, count=8, interval=1, loss=7, limit=30)
     going.finish(20)
@@ -300,7 +313,7 @@ def test_their_cookie(meeting, tmp_path):
     fast = {"rate": 10} if LEFT == "Ennead" else {}
     meeting.start(**fast)
     capture = Capture(meeting.space, meeting.near.interface, tmp_path)
-    going = flooded(meeting, meeting.theirs, 12, 2000, 0.8)
+    going = flooded(meeting, meeting.theirs, 12, 4000, 0.5)
     ping(meeting.ours, meeting.theirs, count=20, interval=0.5, loss=19, limit=30)
     going.finish(20)
     capture.stop()
