@@ -19,6 +19,15 @@ void bench_die(const char *format, ...) __attribute__((format(printf, 1, 2), nor
 		}                                                                                  \
 	} while (0)
 
+/* ---- the command line (options.c) ----------------------------------------------------------- */
+
+struct bench_options;
+/* Fills in what argv says; ends the program after --help and on errors. `peer` names that contender. */
+void bench_parse(int argc, char **argv, const char *program, const char *peer,
+		 struct bench_options *options);
+/* Binds the thread to one core and returns its number; -1 if that cannot be. */
+int bench_pin(void);
+
 /* ---- racing (bench.c) --------------------------------------------------------------------- */
 
 enum { BENCH_OURS, BENCH_PEER, BENCH_LIMIT, BENCH_CONTENDERS };

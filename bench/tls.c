@@ -2,9 +2,7 @@
  *
  * bench_tls: the rows of TLS 1.3. See README.md.
  */
-#include <getopt.h>
 #include <openssl/crypto.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,84 +204,6 @@ static const struct bench_bar bars[] = {
 
 /* ---- main ------------------------------------------------------------------------------------------------------ */
 
-static void usage(FILE *to)
-{
-	(void)fputs("usage: bench_tls [--only PREFIX]… [--json FILE] [--bars] [--quick]\n"
-		    "                 [--alone CONTENDER] [--list]\n"
-		    "  --only   rows whose name begins with PREFIX (also separated by commas)\n"
-		    "  --json   write the rows to FILE\n"
-		    "  --bars   say which of the project's bars hold\n"
-		    "  --quick  fewer and shorter turns: a smoke test, not a measurement\n"
-		    "  --alone  ennead, libssl or limit: no race, for a profiler\n"
-		    "  --list   the names of all rows\n",
-		    to);
-}
-
-static void parse_only(struct bench_options *options, char *list)
-{
-	for (char *p = strtok(list, ","); p != NULL; p = strtok(NULL, ",")) {
-		BENCH_NEED(options->only_count < sizeof(options->only) / sizeof(options->only[0]));
-		options->only[options->only_count++] = p;
-	}
-}
-
-static int parse_contender(const char *name)
-{
-	static const char *const names[BENCH_CONTENDERS] = {"ennead", "libssl", "limit"};
-
-	for (int i = 0; i < BENCH_CONTENDERS; i++) {
-		if (strcmp(name, names[i]) == 0) {
-			return i;
-		}
-	}
-	bench_die("there is no contender %s", name);
-}
-
-static void parse(int argc, char **argv, struct bench_options *options)
-{
-	static const struct option names[] = {
-		{"only", required_argument, NULL, 'o'},	 {"json", required_argument, NULL, 'j'},
-		{"bars", no_argument, NULL, 'b'},	 {"quick", no_argument, NULL, 'q'},
-		{"alone", required_argument, NULL, 'a'}, {"list", no_argument, NULL, 'l'},
-		{"help", no_argument, NULL, 'h'},	 {NULL, 0, NULL, 0},
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
-		switch (c) {
-		case 'o':
-			parse_only(options, optarg);
-			break;
-		case 'j':
-			options->json = optarg;
-			break;
-		case 'b':
-			options->bars = true;
-			break;
-		case 'q':
-			options->turns = 3;
-			options->turn_seconds = 0.002;
-			break;
-		case 'a':
-			options->alone = parse_contender(optarg);
-			break;
-		case 'l':
-			options->list = true;
-			break;
-		case 'h':
-			usage(stdout);
-			exit(0);
-		default:
-			usage(stderr);
-			exit(2);
-		}
-	}
-	if (optind < argc) {
-		usage(stderr);
-		exit(2);
-	}
-}
-
 static void list_rows(void)
 {
 	for (size_t i = 0; i < sizeof(timed_rows) / sizeof(timed_rows[0]); i++) {
@@ -293,23 +213,6 @@ static void list_rows(void)
 		   "tls.allocations.record");
 }
 
-/* The last core that we may use: the first ones get the interrupts. */
-static int pin(void)
-{
-	cpu_set_t set;
-	size_t core = CPU_SETSIZE;
-
-	if (sched_getaffinity(0, sizeof(set), &set) != 0) {
-		return -1;
-	}
-	for (size_t i = 0; i < CPU_SETSIZE; i++) {
-		core = CPU_ISSET(i, &set) ? i : core;
-	}
-	CPU_ZERO(&set);
-	CPU_SET(core, &set);
-	return sched_setaffinity(0, sizeof(set), &set) == 0 ? (int)core : -1;
-}
-
 static void print_head(const struct bench_options *options)
 {
 	struct tls_setup setup = setup_of(&counted);
@@ -317,7 +220,7 @@ static void print_head(const struct bench_options *options)
 	char machine[128];
 	char stacks[256];
 	char how[160];
-	int core = pin();
+	int core = bench_pin();
 
 	(void)snprintf(stacks, sizeof(stacks), "Ennead on %s; peer %s", ours_describe(o),
 		       peer_name);
@@ -334,7 +237,7 @@ int main(int argc, char **argv)
 {
 	struct bench_options options = {.turns = 21, .turn_seconds = 0.02, .alone = -1};
 
-	parse(argc, argv, &options);
+	bench_parse(argc, argv, "bench_tls", "libssl", &options);
 	if (options.list) {
 		list_rows();
 		return 0;

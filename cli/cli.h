@@ -43,11 +43,13 @@ int cli_listen(int argc, char **argv);
 int cli_keygen(int argc, char **argv);
 int cli_tunnel(int argc, char **argv);
 int cli_features(int argc, char **argv);
+int cli_survey(int argc, char **argv);
 void cli_connect_help(FILE *out);
 void cli_listen_help(FILE *out);
 void cli_keygen_help(FILE *out);
 void cli_tunnel_help(FILE *out);
 void cli_features_help(FILE *out);
+void cli_survey_help(FILE *out);
 
 /* ---- options (options.c) ------------------------------------------------------------------ */
 
@@ -135,8 +137,9 @@ int cli_exit_for(const struct enn_error *error, bool established);
 
 /* ---- session file (session_file.c) --------------------------------------------------------- */
 
-/* Reads a session (malloc); NULL, with no message, if there is no such file or nothing in it. */
-uint8_t *cli_session_read(const char *path, size_t *len);
+/* Reads a session into *data (malloc), NULL if there is no such file or nothing in it. False after
+ * a message. */
+bool cli_session_read(const char *path, uint8_t **data, size_t *len);
 /* Writes it beside the file (0600) and renames it into place. */
 bool cli_session_write(const char *path, const uint8_t *data, size_t len);
 /* A whole file into memory (malloc); NULL after a message. */

@@ -99,8 +99,8 @@ static bool done(struct pump_loop *loop)
 static bool add_session(const struct cli_options *o, struct enn_preconnection *pre)
 {
 	size_t len = 0;
-	uint8_t *data = o->session_file == NULL ? NULL : cli_session_read(o->session_file, &len);
-	bool good = true;
+	uint8_t *data = NULL;
+	bool good = o->session_file == NULL || cli_session_read(o->session_file, &data, &len);
 
 	if (data != NULL && enn_preconnection_set_session(pre, data, len) != ENN_OK) {
 		cli_error("%s: the session cannot be used", o->session_file);

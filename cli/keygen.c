@@ -75,6 +75,24 @@ static FILE *create(const struct keygen *k, const char *suffix, mode_t mode)
 	return file;
 }
 
+/* Before anything is written: a new key must not come to lie beside an old certificate. */
+static bool all_absent(const struct keygen *k, const char *first, const char *second)
+{
+	const char *suffixes[] = {first, second};
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < 2 && !k->force; i++) {
+		if (!path_of(path, sizeof(path), k->out, suffixes[i])) {
+			return false;
+		}
+		if (access(path, F_OK) == 0) {
+			cli_error("%s: %s (--force replaces it)", path, strerror(EEXIST));
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool finish(FILE *file, bool written)
 {
 	bool good = fclose(file) == 0 && written;
@@ -137,7 +155,7 @@ static bool read_issuer(const struct keygen *k, X509 **certificate, EVP_PKEY **k
 
 static bool make_certificate(const struct keygen *k, X509 *issuer, EVP_PKEY *issuer_key)
 {
-	EVP_PKEY *key = keygen_key(k->type);
+	EVP_PKEY *key = all_absent(k, "key", "pem") ? keygen_key(k->type) : NULL;
 	X509 *x = key ? keygen_certificate(k, key, issuer, issuer_key) : NULL;
 	bool good = x != NULL && write_key(k, key) && write_certificate(k, x, issuer);
 
@@ -148,7 +166,7 @@ static bool make_certificate(const struct keygen *k, X509 *issuer, EVP_PKEY *iss
 
 static bool make_request(const struct keygen *k)
 {
-	EVP_PKEY *key = keygen_key(k->type);
+	EVP_PKEY *key = all_absent(k, "key", "csr") ? keygen_key(k->type) : NULL;
 	X509_REQ *request = key ? keygen_request(k, key) : NULL;
 	bool good = request != NULL && write_key(k, key);
 	FILE *file = good ? create(k, "csr", 0644) : NULL;

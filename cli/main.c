@@ -3,7 +3,10 @@
  * ennead: one command for every protocol. The table below is all there is to
  * know about its subcommands.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -24,6 +27,8 @@ const struct cli_command cli_commands[] = {
 	 cli_keygen_help},
 	{"features", "[--json]", "print the survey's table of protocols and features", cli_features,
 	 cli_features_help},
+	{"survey", "[PROTOCOL] [--json]", "prove the table's features on live pairs of engines",
+	 cli_survey, cli_survey_help},
 	{"help", "[COMMAND]", "explain a command", run_help, no_options},
 	{"version", "", "print the version", run_version, no_options},
 };
@@ -97,19 +102,45 @@ static int run_version(int argc, char **argv)
 	return CLI_OK;
 }
 
+/* Where we were started without them, a socket would take their numbers, and a message to a person
+ * would go to the peer. */
+static bool have_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null",
+			  O_RDWR); /* NOLINT(android-cloexec-open): a child needs them too */
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd >= 0 && close(fd) == 0;
+}
+
+/* What was printed has arrived, or the command has failed. */
+static int flushed(int status)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+		return status;
+	}
+	cli_error("writing: %s", strerror(errno));
+	return status == CLI_OK ? CLI_LOCAL : status;
+}
+
 int main(int argc, char **argv)
 {
+	if (!have_standard_streams()) {
+		return CLI_LOCAL;
+	}
 	if (argc < 2) {
 		usage(stderr);
 		return CLI_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		usage(stdout);
-		return CLI_OK;
+		return flushed(CLI_OK);
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
-		return run_version(argc, argv);
+		return flushed(run_version(argc, argv));
 	}
 	const struct cli_command *command = find(argv[1]);
-	return command == NULL ? unknown(argv[1]) : command->run(argc - 1, argv + 1);
+	return command == NULL ? unknown(argv[1]) : flushed(command->run(argc - 1, argv + 1));
 }

@@ -3,6 +3,7 @@
  * The options of connect and listen: one table gives the parser, the help and the
  * suggestions for what was mistyped.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,12 +126,21 @@ void cli_options_help(FILE *out, enum cli_for which)
 
 /* ---- messages -------------------------------------------------------------------------- */
 
-static void complain_unknown(const char *word, enum cli_for which)
+/* What getopt_long did not take: a letter, a name, or a name that was given a value. */
+static void complain_unknown(const char *word, int letter, enum cli_for which)
 {
 	const char *names[ROWS];
 	size_t count = 0;
 
+	if (letter > 0 && letter < 256 && word[0] == '-' && word[1] != '-') {
+		cli_error("unknown option '-%c'", letter);
+		return;
+	}
 	word += strspn(word, "-");
+	if (letter > 0) {
+		cli_error("option '--%.*s' takes no value", (int)strcspn(word, "="), word);
+		return;
+	}
 	for (size_t i = 0; i < ROWS; i++) {
 		if (rows[i].which & which) {
 			names[count++] = rows[i].name;
@@ -142,6 +152,42 @@ static void complain_unknown(const char *word, enum cli_for which)
 }
 
 /* ---- URLs ------------------------------------------------------------------------------------------ */
+
+static const char *default_port(const struct enn_protocol *protocol)
+{
+	return protocol->id == ENN_PROTOCOL_TLS ? "443" : NULL;
+}
+
+/* host, host:port, [address], [address]:port or, to listen, :port. */
+static bool split_authority(const char *text, const char *from, const char *to,
+			    struct cli_options *o)
+{
+	bool bracket = *from == '[';
+	const char *host = bracket ? from + 1 : from;
+	const char *end = memchr(host, bracket ? ']' : ':', (size_t)(to - host));
+	const char *rest = end == NULL ? to : bracket ? end + 1 : end; /* ":port" or nothing */
+	const char *port = rest < to ? rest + 1 : default_port(o->protocol);
+
+	if (!bracket && rest < to && memchr(rest + 1, ':', (size_t)(to - rest - 1)) != NULL) {
+		cli_error("'%s': an IPv6 address goes in brackets: tls://[::1]:443", text);
+		return false;
+	}
+	if (port == NULL || port == to) {
+		cli_error("'%s' needs a port: %s://host:port", text, o->protocol->scheme);
+		return false;
+	}
+	size_t host_len = (size_t)((end == NULL ? to : end) - host);
+	size_t port_len = rest < to ? (size_t)(to - port) : strlen(port);
+	if ((bracket && end == NULL) || (rest < to && *rest != ':') ||
+	    (host_len == 0 && (bracket || rest == to || !o->listen)) ||
+	    host_len >= sizeof(o->host) || port_len >= sizeof(o->service)) {
+		cli_error("'%s' has no usable host or port", text);
+		return false;
+	}
+	memcpy(o->host, host, host_len);
+	memcpy(o->service, port, port_len);
+	return true;
+}
 
 bool cli_parse_url(const char *text, struct cli_options *o)
 {
@@ -165,31 +211,11 @@ bool cli_parse_url(const char *text, struct cli_options *o)
 		return false;
 	}
 	size_t length = strcspn(rest, "/?#");
-	bool bracket = rest[0] == '[';
-	const char *host_end = bracket ? memchr(rest, ']', length) : NULL;
-	const char *colon = NULL;
-	for (const char *p = bracket && host_end ? host_end : rest; p < rest + length; p++) {
-		colon = *p == ':' ? p : colon;
-	}
 	if (rest[length] != '\0' && strcmp(rest + length, "/") != 0) {
 		cli_error("'%s': a path has no meaning here", text);
 		return false;
 	}
-	if ((bracket && host_end == NULL) || colon == NULL || colon + 1 == rest + length) {
-		cli_error("'%s' needs a port: tls://host:port", text);
-		return false;
-	}
-	const char *host = bracket ? rest + 1 : rest;
-	size_t host_len = (size_t)((bracket ? host_end : colon) - host);
-	size_t port_len = (size_t)(rest + length - colon - 1);
-	if (host_len >= sizeof(o->host) || port_len >= sizeof(o->service) ||
-	    (host_len == 0 && !o->listen)) {
-		cli_error("'%s' has no usable host or port", text);
-		return false;
-	}
-	memcpy(o->host, host, host_len);
-	memcpy(o->service, colon + 1, port_len);
-	return true;
+	return split_authority(text, rest, rest + length, o);
 }
 
 /* ---- parsing --------------------------------------------------------------------------------------- */
@@ -197,11 +223,13 @@ bool cli_parse_url(const char *text, struct cli_options *o)
 static bool parse_count(const char *text, uint64_t *out)
 {
 	char *end;
+
+	errno = 0;
 	unsigned long long n = strtoull(text, &end, 10);
 	unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
 
-	if (end == text || text[0] == '-' || (shift != 0 ? end[1] : *end) != '\0' ||
-	    n > (UINT64_MAX >> shift)) {
+	if (text[0] < '0' || text[0] > '9' || (shift != 0 ? end[1] : *end) != '\0' ||
+	    errno == ERANGE || n > (UINT64_MAX >> shift)) {
 		cli_error("'%s' is not a number", text);
 		return false;
 	}
@@ -456,7 +484,11 @@ bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o
 			return true;
 		}
 		if (c == '?') {
-			complain_unknown(argv[optind - 1], which);
+			/* in the middle of a cluster of letters optind is still at it */
+			bool cluster = optopt > 0 && optopt < 256 && optind < argc &&
+				       argv[optind][0] == '-' && argv[optind][1] != '-' &&
+				       strchr(argv[optind], optopt) != NULL;
+			complain_unknown(argv[cluster ? optind : optind - 1], optopt, which);
 			return false;
 		}
 		if (c == ':') {

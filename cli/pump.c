@@ -6,11 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +53,7 @@ struct pump *pump_new(struct pump_loop *loop, struct enn_connection c)
 	p->started = enn_context_now(loop->context);
 	p->next = loop->pumps;
 	loop->pumps = p;
+	loop->pump_count++;
 	return p;
 }
 
@@ -75,6 +78,7 @@ void pump_free(struct pump_loop *loop, struct pump *p)
 	for (struct pump **at = &loop->pumps; *at != NULL; at = &(*at)->next) {
 		if (*at == p) {
 			*at = p->next;
+			loop->pump_count--;
 			break;
 		}
 	}
@@ -93,16 +97,38 @@ void pump_free(struct pump_loop *loop, struct pump *p)
 
 /* ---- ends -------------------------------------------------------------------------------------------- */
 
-/* A writer that cannot block us: pipes and terminals are opened anew, so that the flag is ours alone. */
-static int own_stdout(void)
+/* Sets p->in or p->out to a descriptor of our own. */
+static bool duplicate(int *to, int standard)
 {
-	int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && lseek(fd, 0, SEEK_CUR) >= 0) { /* a file: keep its offset */
-		(void)close(fd);
-		fd = -1;
+	*to = fcntl(standard, F_DUPFD_CLOEXEC, 3);
+	if (*to < 0) {
+		cli_error("standard %s: %s", standard == STDIN_FILENO ? "input" : "output",
+			  strerror(errno));
 	}
-	return fd >= 0 ? fd : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	return *to >= 0;
+}
+
+/* A writer that cannot block us: pipes and terminals are opened anew, so that the flag is ours alone. */
+static bool attach_stdout(struct pump *p)
+{
+	int fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+
+	p->owns_fds = true;
+	if (fd >= 0 && lseek(fd, 0, SEEK_CUR) < 0) {
+		p->out = fd;
+		return true;
+	}
+	if (fd >= 0) { /* a file: keep its offset */
+		(void)close(fd);
+	}
+	if (!duplicate(&p->out, STDOUT_FILENO)) {
+		return false;
+	}
+	bool known = fstat(p->out, &st) == 0;
+	p->out_is_socket = known && S_ISSOCK(st.st_mode);
+	p->out_may_block = fd < 0 && !p->out_is_socket && !(known && S_ISREG(st.st_mode));
+	return true;
 }
 
 /* The command's stdin and stdout are one socket pair, so that its end of input can be told apart. */
@@ -148,9 +174,8 @@ bool pump_attach(struct pump_loop *loop, struct pump *p)
 		p->source = PUMP_FROM_ECHO;
 		return true;
 	}
-	if (!o->discard) {
-		p->out = own_stdout();
-		p->owns_fds = true;
+	if (!o->discard && !attach_stdout(p)) {
+		return false;
 	}
 	if (o->send_bytes > 0) {
 		p->source = PUMP_FROM_ZEROS;
@@ -160,8 +185,10 @@ bool pump_attach(struct pump_loop *loop, struct pump *p)
 	if (o->listen && o->discard) {
 		return true; /* a sink: nothing of ours to send */
 	}
+	if (!duplicate(&p->in, STDIN_FILENO)) {
+		return false;
+	}
 	p->source = PUMP_FROM_FD;
-	p->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	p->owns_fds = true;
 	p->stop_on_peer_end = isatty(STDIN_FILENO) == 1;
 	return true;
@@ -245,9 +272,13 @@ static void take_input(struct pump *p)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		return;
 	}
+	/* EIO: a terminal that has gone. Else the peer must not take what it got for all. */
 	if (n < 0 && p->child == 0 && errno != EIO) {
 		cli_error("reading: %s", strerror(errno));
-		p->status = CLI_LOCAL;
+		close_in(p);
+		p->in_ended = true;
+		lose(p, CLI_LOCAL);
+		return;
 	}
 	p->in_ended = true;
 	if (p->child == 0) {
@@ -295,22 +326,42 @@ static void drop_first_loan(struct pump *p)
 	ask_more(p);
 }
 
+static ssize_t put(const struct pump *p, const uint8_t *data, size_t len)
+{
+	struct pollfd fd = {.fd = p->out, .events = POLLOUT};
+
+	if (p->out < 0) {
+		return (ssize_t)len;
+	}
+	if (p->out_is_socket) {
+		return send(p->out, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
+	if (p->out_may_block) { /* so much fits into what is writable (pipe(7)) */
+		if (poll(&fd, 1, 0) <= 0) {
+			errno = EAGAIN;
+			return -1;
+		}
+		len = len < PIPE_BUF ? len : PIPE_BUF;
+	}
+	return write(p->out, data, len);
+}
+
 /* Writes what is waiting as far as the reader takes it. */
 static void give_output(struct pump *p)
 {
 	while (p->loan_count > 0) {
 		struct pump_loan *l = &p->loan[p->loan_first];
-		ssize_t n = p->out < 0 ? (ssize_t)(l->len - l->done)
-				       : write(p->out, l->data + l->done, l->len - l->done);
+		ssize_t n = put(p, l->data + l->done, l->len - l->done);
 		if (n < 0) {
 			if (errno == EAGAIN || errno == EINTR) {
 				return;
 			}
 			/* a reader that has gone wants no more; that is not the peer's fault */
-			if (errno != EPIPE) {
+			bool gone = errno == EPIPE || errno == ECONNRESET;
+			if (!gone) {
 				cli_error("writing: %s", strerror(errno));
 			}
-			p->status = errno == EPIPE && p->child != 0 ? CLI_OK : CLI_LOCAL;
+			p->status = gone && p->child != 0 ? p->status : CLI_LOCAL;
 			close_out(p);
 			if (p->child == 0) {
 				lose(p, p->status);
@@ -379,6 +430,9 @@ static void sent(struct pump *p, const struct enn_taps_event *e)
 	uintptr_t token = (uintptr_t)e->token;
 
 	p->sends--;
+	if (p->in_ended) {
+		send_final(p); /* if it was refused because the window was full */
+	}
 	if (token == 0) {
 		return;
 	}
@@ -502,16 +556,33 @@ static int timeout_ms(struct pump_loop *loop)
 	return at <= now ? 0 : (int)((at - now + ENN_MILLISECOND - 1) / ENN_MILLISECOND);
 }
 
-#define MAX_POLL 256
+/* Room for the context and both ends of each pump. */
+static bool make_poll_room(struct pump_loop *loop)
+{
+	size_t cap = 16 + 4 * loop->pump_count;
+
+	if (loop->fds_cap >= 1 + 2 * loop->pump_count) {
+		return true;
+	}
+	struct pollfd *fds = realloc(loop->fds, cap * sizeof(*fds));
+	loop->fds = fds == NULL ? loop->fds : fds;
+	struct pump **owner = realloc(loop->owner, cap * sizeof(struct pump *));
+	loop->owner = owner == NULL ? loop->owner : owner;
+	if (fds == NULL || owner == NULL) {
+		return false;
+	}
+	loop->fds_cap = cap;
+	return true;
+}
 
 static void wait_and_move(struct pump_loop *loop)
 {
-	struct pollfd fds[MAX_POLL];
-	struct pump *owner[MAX_POLL];
+	struct pollfd *fds = loop->fds;
+	struct pump **owner = loop->owner;
 	nfds_t n = 1;
 
 	fds[0] = (struct pollfd){.fd = enn_context_fd(loop->context), .events = POLLIN};
-	for (struct pump *p = loop->pumps; p != NULL && n + 2 < MAX_POLL; p = p->next) {
+	for (struct pump *p = loop->pumps; p != NULL; p = p->next) {
 		if (wants_input(p)) {
 			owner[n] = p;
 			fds[n++] = (struct pollfd){.fd = p->in, .events = POLLIN};
@@ -554,16 +625,19 @@ static void show_progress(struct pump_loop *loop)
 	}
 }
 
-int pump_run(struct pump_loop *loop)
+static int turn(struct pump_loop *loop)
 {
 	struct enn_taps_event events[16];
 	enn_time next_progress = 0;
 
 	while (!loop->done(loop)) {
 		if (stop_signal != 0) {
-			cli_progress_end();
 			loop->interrupted = true;
 			return CLI_INTERRUPTED;
+		}
+		if (!make_poll_room(loop)) {
+			cli_error("out of memory");
+			return CLI_LOCAL;
 		}
 		wait_and_move(loop);
 		enn_context_step(loop->context);
@@ -583,6 +657,18 @@ int pump_run(struct pump_loop *loop)
 			show_progress(loop);
 		}
 	}
-	cli_progress_end();
 	return loop->status;
+}
+
+int pump_run(struct pump_loop *loop)
+{
+	int status = turn(loop);
+
+	cli_progress_end();
+	free(loop->fds);
+	free(loop->owner);
+	loop->fds = NULL;
+	loop->owner = NULL;
+	loop->fds_cap = 0;
+	return status;
 }

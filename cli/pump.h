@@ -40,6 +40,8 @@ struct pump {
 	int out;   /* -1: discard */
 	int child; /* pid of --exec, 0 if none */
 	bool owns_fds;
+	bool out_is_socket;
+	bool out_may_block;    /* neither a file nor ours alone: no more than fits at once */
 	bool stop_on_peer_end; /* an interactive end: the peer's end ends us too */
 	uint64_t zeros_left;
 	struct pump_buffer buffer[PUMP_BUFFERS];
@@ -71,6 +73,10 @@ struct pump_loop {
 	const struct cli_options *o;
 	struct enn_context *context;
 	struct pump *pumps;
+	size_t pump_count;
+	struct pollfd *fds; /* of poll(), with room for all pumps; owner[i] waits for fds[i] */
+	struct pump **owner;
+	size_t fds_cap;
 	/* Events that are not one connection's data. */
 	void (*on_event)(struct pump_loop *loop, const struct enn_taps_event *event,
 			 struct pump *p);

@@ -7,6 +7,7 @@
 #include <openssl/bio.h>
 #include <openssl/x509.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,6 +31,25 @@ static void print_json(json_t *object)
 	json_decref(object);
 }
 
+/* Text of the peer's may be anything; JSON is UTF-8. */
+static json_t *text_of(const char *text, size_t len)
+{
+	json_t *string = json_stringn(text, len);
+	char *plain = string == NULL ? malloc(len + 1) : NULL;
+
+	if (plain != NULL) {
+		for (size_t i = 0; i < len; i++) {
+			plain[i] = text[i];
+			if ((unsigned char)text[i] >= 0x80) {
+				plain[i] = '?';
+			}
+		}
+		string = json_stringn(plain, len);
+		free(plain);
+	}
+	return string;
+}
+
 static const char *origin_name(enum enn_origin origin)
 {
 	return origin == ENN_ORIGIN_PEER      ? "peer"
@@ -51,10 +71,10 @@ void cli_report_error(const struct cli_options *o, const char *what, const struc
 	char text[ENN_ERROR_TEXT_MAX + 160];
 
 	if (o->json) {
-		json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "event", "error", "what", what,
+		json_t *j = json_pack("{s:s,s:s,s:s,s:s,s:s,s:o}", "event", "error", "what", what,
 				      "reason", enn_reason_name(error->reason), "origin",
 				      origin_name(error->origin), "where", error->where, "text",
-				      error->text);
+				      text_of(error->text, strlen(error->text)));
 		if (error->wire_code != ENN_NO_WIRE_CODE) {
 			json_object_set_new(j, "alert", json_integer((json_int_t)error->wire_code));
 		}
@@ -121,7 +141,7 @@ static void ready_json(const struct enn_connection_info *info)
 	for (size_t i = 0; i < s->peer_chain_len; i++) {
 		char text[1024];
 		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
-		json_array_append_new(chain, json_string(text));
+		json_array_append_new(chain, text_of(text, strlen(text)));
 	}
 	json_t *j = json_pack(
 		"{s:s,s:s,s:s,s:s*,s:s*,s:b,s:b,s:b,s:b,s:s,s:o,s:f}", "event", "ready", "remote",
@@ -132,10 +152,11 @@ static void ready_json(const struct enn_connection_info *info)
 		"milliseconds", (double)(info->ready - info->started) / 1e6);
 	json_object_set_new(j, "cipher", json_string(s->cipher));
 	if (s->alpn_len > 0) {
-		json_object_set_new(j, "alpn", json_stringn((const char *)s->alpn, s->alpn_len));
+		json_object_set_new(j, "alpn", text_of((const char *)s->alpn, s->alpn_len));
 	}
 	if (s->server_name != NULL) {
-		json_object_set_new(j, "server_name", json_string(s->server_name));
+		json_object_set_new(j, "server_name",
+				    text_of(s->server_name, strlen(s->server_name)));
 	}
 	print_json(j);
 }

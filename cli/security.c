@@ -223,8 +223,9 @@ struct enn_security *cli_security(const struct cli_options *o)
 	bool good = add_flags(o, s) && add_trust(o, s) && add_credentials(o, s) && add_psk(o, s) &&
 		    cli_add_static_keys(o, s) && add_alpn(o, s) && add_settings(o, s);
 	if (good && o->timeout > 0) {
-		good = enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT,
-					    (uint64_t)(o->timeout * 1000)) == ENN_OK;
+		uint64_t ms = (uint64_t)(o->timeout * 1000);
+		good = enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT, ms > 0 ? ms : 1) ==
+		       ENN_OK;
 	}
 	if (!good) {
 		enn_security_free(s);

@@ -57,18 +57,31 @@ uint8_t *cli_read_file(const char *path, size_t *len)
 	return data;
 }
 
-uint8_t *cli_session_read(const char *path, size_t *len)
+bool cli_session_read(const char *path, uint8_t **data, size_t *len)
 {
-	if (access(path, F_OK) != 0 && errno == ENOENT) {
-		*len = 0;
-		return NULL;
+	struct stat st;
+
+	*data = NULL;
+	*len = 0;
+	if (stat(path, &st) != 0) {
+		if (errno != ENOENT) {
+			cli_error("%s: %s", path, strerror(errno));
+		}
+		return errno == ENOENT;
 	}
-	uint8_t *data = cli_read_file(path, len);
-	if (data != NULL && *len == 0) { /* a file that waits for its first session */
-		free(data);
-		data = NULL;
+	if (!S_ISREG(st.st_mode)) { /* it will be replaced: no device may be */
+		cli_error("%s: not a regular file", path);
+		return false;
 	}
-	return data;
+	*data = cli_read_file(path, len);
+	if (*data == NULL) {
+		return false;
+	}
+	if (*len == 0) { /* it waits for its first session */
+		free(*data);
+		*data = NULL;
+	}
+	return true;
 }
 
 static bool write_all(int fd, const uint8_t *data, size_t len)

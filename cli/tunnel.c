@@ -274,6 +274,9 @@ static char *absolute(const char *path)
 
 static int run(struct tunnel_options *o, struct tunnel_config *config, struct tunnel_log *log)
 {
+	if (!tunnel_is_complete(o->path, config, log)) {
+		return CLI_USAGE;
+	}
 	if (o->interface[0] == '\0' && !tunnel_name_from(o->path, o->interface, log)) {
 		return CLI_USAGE;
 	}

@@ -51,6 +51,10 @@ bool tunnel_name_from(const char *path, char name[IF_NAMESIZE], const struct tun
 bool tunnel_load(const char *path, struct tunnel_config *config, struct text *text,
 		 const struct tunnel_log *log);
 void tunnel_free_text(struct text *text);
+/* False, after a message, if it has no [Interface]: an empty file is no configuration, and what was
+ * read from a pipe cannot be read again. */
+bool tunnel_is_complete(const char *path, const struct tunnel_config *config,
+			const struct tunnel_log *log);
 
 /* ---- what guardian and worker say to each other (tunnel_message.c) ---------------------------- */
 

@@ -510,6 +510,7 @@ static bool take_section(struct parser *p, struct text line)
 	}
 	if (text_folds_to(line, names[0])) {
 		p->section = INTERFACE;
+		p->config->has_interface = true;
 		return true;
 	}
 	if (text_folds_to(line, names[1])) {

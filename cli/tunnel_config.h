@@ -35,6 +35,7 @@ struct tunnel_peer {
 };
 
 struct tunnel_config {
+	bool has_interface; /* the section is there at all */
 	bool has_private_key;
 	bool has_listen_port;
 	bool has_fwmark;

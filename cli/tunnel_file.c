@@ -18,7 +18,8 @@ char *tunnel_find_file(const char *argument, const struct tunnel_log *log)
 {
 	char *path = NULL;
 
-	if (strchr(argument, '/') != NULL || access(argument, F_OK) == 0) {
+	if (strcmp(argument, "-") == 0 || strchr(argument, '/') != NULL ||
+	    access(argument, F_OK) == 0) {
 		path = strdup(argument);
 	} else {
 		const char *suffix = strstr(argument, SUFFIX) == NULL ? SUFFIX : "";
@@ -158,4 +159,13 @@ bool tunnel_load(const char *path, struct tunnel_config *config, struct text *te
 		tunnel_free_text(&data);
 	}
 	return good;
+}
+
+bool tunnel_is_complete(const char *path, const struct tunnel_config *config,
+			const struct tunnel_log *log)
+{
+	if (!config->has_interface) {
+		tunnel_log(log, ENN_LOG_ERROR, "%s has no [Interface]", path);
+	}
+	return config->has_interface;
 }

@@ -254,28 +254,39 @@ static bool set_up(struct guardian *g)
 /* ---- while it runs ---------------------------------------------------------------------------- */
 
 /* What `wg syncconf` does, and the routes. Addresses, MTU and scripts are as they were. */
+static void change_to(struct guardian *g, const struct tunnel_config *config, struct text text)
+{
+	struct tunnel_reload header = {.has_mark = 0};
+
+	if (!tunnel_network_plan(&g->network, config, &header.mark, g->log)) {
+		return;
+	}
+	header.has_mark = config->has_fwmark || header.mark != 0;
+	if (!tunnel_message_send(g->to_worker, TUNNEL_CONFIG, &header, sizeof(header), text.at,
+				 text.len)) {
+		tunnel_log(g->log, ENN_LOG_ERROR, "the worker is gone");
+	}
+	if (!tunnel_network_change(&g->network, config, g->log)) {
+		tunnel_log(g->log, ENN_LOG_ERROR, "not all routes are as wanted");
+	}
+}
+
 static void reload(struct guardian *g)
 {
 	struct tunnel_config config;
-	struct tunnel_reload header = {.has_mark = 0};
 	struct text text;
 
 	tunnel_notify("RELOADING=1");
 	if (tunnel_load(g->o->path, &config, &text, g->log)) {
 		tunnel_config_wipe_keys(&config);
-		if (tunnel_network_plan(&g->network, &config, &header.mark, g->log)) {
-			header.has_mark = config.has_fwmark || header.mark != 0;
-			if (!tunnel_message_send(g->to_worker, TUNNEL_CONFIG, &header,
-						 sizeof(header), text.at, text.len)) {
-				tunnel_log(g->log, ENN_LOG_ERROR, "the worker is gone");
-			}
-			if (!tunnel_network_change(&g->network, &config, g->log)) {
-				tunnel_log(g->log, ENN_LOG_ERROR, "not all routes are as wanted");
-			}
+		if (tunnel_is_complete(g->o->path, &config, g->log)) {
+			change_to(g, &config, text);
+			tunnel_config_free(g->config);
+			*g->config = config;
+		} else {
+			tunnel_config_free(&config);
 		}
 		tunnel_free_text(&text);
-		tunnel_config_free(g->config);
-		*g->config = config;
 	}
 	tunnel_notify("READY=1");
 }

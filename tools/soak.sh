@@ -10,12 +10,14 @@ first=$(($(date +%s) * 1000000))
 runs=0
 while [ "$(date +%s)" -lt "$end" ]; do
 	last=$((first + 4999))
-	if ! "$build/tests/sim/sim_tls" --seeds "$first..$last" >"$build/soak.log" 2>&1; then
-		cat "$build/soak.log"
-		echo "soak: failed within seeds $first..$last" >&2
-		exit 1
-	fi
-	runs=$((runs + 5000))
+	for simulator in sim_tls sim_wireguard; do
+		if ! "$build/tests/sim/$simulator" --seeds "$first..$last" >"$build/soak.log" 2>&1; then
+			cat "$build/soak.log"
+			echo "soak: $simulator failed within seeds $first..$last" >&2
+			exit 1
+		fi
+		runs=$((runs + 5000))
+	done
 	first=$((last + 1))
 done
 echo "soak: $runs seeded runs, no failure"

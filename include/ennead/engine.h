@@ -197,7 +197,8 @@ struct enn_event {
 		} session;
 		struct {
 			enum enn_direction direction;
-			uint64_t generation; /* 1 for the first update */
+			uint64_t generation; /* 1 for the first update; engines with many peers
+					      * tell a peer's first keys too, as 0 */
 		} keys;
 		struct enn_path path;
 		struct enn_error error;

@@ -138,7 +138,7 @@ ENN_API const char *enn_context_describe(const struct enn_context *context);
 struct enn_context_usage {
 	size_t connections; /* slots taken, ended ones that were not freed included */
 	size_t listeners;
-	size_t sockets; /* open TCP sockets, listening ones included */
+	size_t sockets; /* open ones, listening ones included */
 	size_t loans;
 	size_t read_buffers;	  /* in use or on loan */
 	size_t read_buffer_bytes; /* the same in bytes, idle pooled ones included */
@@ -298,6 +298,10 @@ struct enn_message_context {
 };
 
 /* Queues a message; legal from initiate on. data may be NULL with len 0 (a bare FINAL).
+ * On a byte stream messages are joined. Where the protocol keeps them apart (it has
+ * preserveMsgBoundaries) one send is one message that arrives whole or not at all; one longer than
+ * sendMsgMaxLen brings SendError with ENN_REASON_MESSAGE_TOO_LARGE; and FINAL only says that no
+ * more is sent, unless the protocol has an end of data.
  * ENN_E_AGAIN: the send window or queue is full; try after the next Sent. ENN_E_CLOSED: after
  * FINAL, close, or the end. ENN_E_MEMORY, ENN_E_ARGUMENT, ENN_E_STALE. No event follows a
  * refusal. */
@@ -311,7 +315,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_send_borrowed(
 
 /* Asks for one receive event: at least min_incomplete bytes (0 and 1 mean any; less only at the end
  * of the data) and at most max (0: no limit). More than one may be open. min_incomplete above 1 may
- * cost a copy and must not pass the receive window. ENN_E_LIMIT: 1024 are open. ENN_E_CLOSED: the
+ * cost a copy and must not pass the receive window. Where the protocol keeps messages apart, one
+ * receive takes one message, or with max a part of it, whatever the minimum; messages for which
+ * there is no room in the receive window are dropped and counted.
+ * ENN_E_LIMIT: 1024 are open. ENN_E_CLOSED: the
  * peer's FINAL was delivered, or the connection is over. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_receive(struct enn_connection connection,
 							      size_t min_incomplete, size_t max,
@@ -346,6 +353,9 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_export_key(struct enn_conn
 								 const uint8_t *context,
 								 size_t context_len, bool early,
 								 uint8_t *out, size_t len);
+/* Over datagrams a client moves to a new socket: bound to path->local, or with a zeroed one to what
+ * the system chooses; a zeroed path->remote stays what it is. ENN_E_SYSTEM: there is no such
+ * socket, and nothing has changed. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_migrate(struct enn_connection connection,
 							      const struct enn_path *path);
 /* True if the connection's protocol has the feature and this build implements it. */
@@ -365,16 +375,16 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_set_user(struct enn_connec
 
 struct enn_connection_info {
 	enum enn_connection_state state;
-	struct enn_path path;	  /* addresses of the socket in use, once there is one */
-	struct enn_info security; /* pointers live until enn_connection_free */
-	const char *server_name;  /* client: the name the peer must prove; NULL if none */
-	uint64_t bytes_sent;	  /* application data sealed */
-	uint64_t bytes_received;  /* application data delivered to the queue */
+	struct enn_path path;	   /* addresses of the socket in use, once there is one */
+	struct enn_info security;  /* pointers live until enn_connection_free */
+	const char *server_name;   /* client: the name the peer must prove; NULL if none */
+	uint64_t bytes_sent;	   /* application data sealed */
+	uint64_t bytes_received;   /* application data delivered to the queue */
 	uint64_t messages_dropped; /* received, and nobody took what came before them */
-	enn_time started;	  /* on enn_context_now's clock */
-	enn_time transport_ready; /* the TCP connection stood; 0 before */
-	enn_time ready;		  /* the security handshake was complete; 0 before */
-	size_t attempts;	  /* candidates that were started */
+	enn_time started;	   /* on enn_context_now's clock */
+	enn_time transport_ready;  /* the TCP connection or the UDP socket stood; 0 before */
+	enn_time ready;		   /* the security handshake was complete; 0 before */
+	size_t attempts;	   /* candidates that were started */
 	bool failed;
 	struct enn_error error; /* if failed */
 };
@@ -404,7 +414,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_listener_stop(struct enn_listener lis
 /* Stops if need be; no later event names it. Legal at any time, stale handles too. */
 ENN_API void enn_listener_free(struct enn_listener listener);
 /* RFC 9622 §7.2: how many more connections to deliver. At 0 the listener accepts no more until
- * the limit is raised. UINT64_MAX, the beginning: no limit. */
+ * the limit is raised: TCP connections wait, over datagrams clients have to try again.
+ * UINT64_MAX, the beginning: no limit. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_listener_set_new_connection_limit(
 	struct enn_listener listener, uint64_t limit);
 /* The addresses it is bound to; ENN_E_NOT_FOUND past the last. */
@@ -466,11 +477,14 @@ enum enn_taps_event_type {
 	 * the authenticated end of the peer's data (len may be 0). ENN_MESSAGE_WAS_EARLY: may be a
 	 * replay. */
 	ENN_TAPS_RECEIVED,
-	ENN_TAPS_RECEIVE_ERROR,	   /* token, u.error */
-	ENN_TAPS_SENT,		   /* token */
-	ENN_TAPS_EXPIRED,	   /* token: the lifetime passed before it began */
-	ENN_TAPS_SEND_ERROR,	   /* token, u.error */
-	ENN_TAPS_SOFT_ERROR,	   /* u.error; with softErrorNotify preferred or required */
+	ENN_TAPS_RECEIVE_ERROR, /* token, u.error */
+	ENN_TAPS_SENT,		/* token */
+	ENN_TAPS_EXPIRED,	/* token: the lifetime passed before it began */
+	ENN_TAPS_SEND_ERROR,	/* token, u.error */
+	/* u.error; with softErrorNotify preferred or required. Of a listener: somebody did not get
+	 * through the handshake. Of a connection over datagrams: packets were lost, and the network
+	 * (ICMP) or the system says why. */
+	ENN_TAPS_SOFT_ERROR,
 	ENN_TAPS_PATH_CHANGE,	   /* u.path */
 	ENN_TAPS_CLOSED,	   /* last event: both directions ended in an orderly way */
 	ENN_TAPS_CONNECTION_ERROR, /* last event: u.error */

@@ -307,16 +307,27 @@ struct enn_prefix_owner *enn_prefix_lookup6(const struct enn_prefix_table *t, co
 	return lookup(t->root6, read_key(ip, 16), 128);
 }
 
+bool enn_prefix_walk(const struct enn_prefix_owner *owner, const struct enn_prefix_node **at,
+		     struct enn_prefix *out)
+{
+	const struct enn_prefix_node *n = *at == NULL ? owner->first : (*at)->next;
+
+	if (n == NULL) {
+		return false;
+	}
+	*at = n;
+	*out = (struct enn_prefix){.family = n->family, .bits = n->bits};
+	struct enn_writer w = enn_writer_of(out->ip, sizeof(out->ip));
+	enn_write_u64(&w, n->key.hi);
+	enn_write_u64(&w, n->key.lo);
+	return true;
+}
+
 size_t enn_prefix_list(const struct enn_prefix_owner *owner, struct enn_prefix *out, size_t cap)
 {
-	size_t i = 0;
+	const struct enn_prefix_node *at = NULL;
 
-	for (const struct enn_prefix_node *n = owner->first; n != NULL && i < cap; n = n->next) {
-		out[i] = (struct enn_prefix){.family = n->family, .bits = n->bits};
-		struct enn_writer w = enn_writer_of(out[i].ip, sizeof(out[i].ip));
-		enn_write_u64(&w, n->key.hi);
-		enn_write_u64(&w, n->key.lo);
-		i++;
+	for (size_t i = 0; i < cap && enn_prefix_walk(owner, &at, &out[i]); i++) {
 	}
 	return owner->count;
 }

@@ -54,6 +54,10 @@ void enn_prefix_remove_all(struct enn_prefix_table *t, struct enn_prefix_owner *
 /* The owner of the longest prefix that covers the address; NULL: none. ip is 4 or 16 bytes. */
 struct enn_prefix_owner *enn_prefix_lookup4(const struct enn_prefix_table *t, const uint8_t *ip);
 struct enn_prefix_owner *enn_prefix_lookup6(const struct enn_prefix_table *t, const uint8_t *ip);
+/* The prefixes of owner one by one, in the order in which they were inserted: *at is NULL to begin
+ * with. False: no more. */
+bool enn_prefix_walk(const struct enn_prefix_owner *owner, const struct enn_prefix_node **at,
+		     struct enn_prefix *out);
 /* Up to cap of the prefixes of owner, in the order in which they were inserted; returns how many it
  * has. */
 size_t enn_prefix_list(const struct enn_prefix_owner *owner, struct enn_prefix *out, size_t cap);

@@ -5,7 +5,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "base/compiler.h"
 #include "runtime/checksum.h"
 #include "runtime/ip_format.h"
 #include "runtime/offload.h"

@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "base/compiler.h"
 #include "runtime/checksum.h"
 #include "runtime/ip_format.h"
 #include "runtime/offload.h"
@@ -208,8 +207,7 @@ static void append(struct enn_join_run *run, const struct enn_join_packet *p)
 	run->len += payload;
 	run->next_sequence += (uint32_t)payload;
 	run->first.push = p->push;
-	run->open = payload == run->size && !p->push && run->count < ENN_JOIN_PIECES &&
-		    run->len + run->size <= UINT16_MAX;
+	run->open = payload == run->size && !p->push && run->count < ENN_JOIN_PIECES;
 }
 
 static void begin(struct enn_join_run *run, const struct enn_join_packet *p)

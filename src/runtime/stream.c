@@ -231,8 +231,10 @@ static void send_fin(struct enn_stream *s)
 {
 	if (s->shut && !s->fin && s->writing == NULL) {
 		s->fin = true;
-		if (shutdown(s->fd, SHUT_WR) != 0) {
-			s->ended = true; /* the connection is gone already */
+		/* It fails if the connection is gone already. An owner is told by the read that finds
+		 * out why; without one nothing is to be waited for. */
+		if (shutdown(s->fd, SHUT_WR) != 0 && s->released) {
+			s->ended = true;
 		}
 		check_done(s);
 	}

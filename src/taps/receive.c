@@ -70,14 +70,19 @@ void enn_conn_received(struct enn_conn *c, const struct enn_message *message,
 }
 
 /* One read takes at most two buffers, its own and one for the rest of an earlier read. With nothing
- * pinned it may, so that even the smallest window makes progress. */
+ * pinned it may, so that even the smallest window makes progress. Where messages may be lost, each
+ * is asked for, and those without bytes pin nothing but are counted. */
 bool enn_conn_hungry(const struct enn_conn *c)
 {
-	if (enn_conn_has_messages(c) && c->piece_count >= ENN_MAX_PIECES) {
-		return false; /* empty ones pin nothing, but their number is bounded too */
+	size_t window = c->ctx->options.receive_window;
+
+	if (c->pinned == 0 || c->close_called) {
+		return c->piece_count < ENN_MAX_PIECES || !enn_conn_has_messages(c);
 	}
-	return c->pinned == 0 || c->close_called ||
-	       c->pinned + 2 * ENN_READ_BLOCK <= c->ctx->options.receive_window;
+	if (enn_conn_has_messages(c)) {
+		return c->pinned < window && c->piece_count < ENN_MAX_PIECES;
+	}
+	return c->pinned + 2 * ENN_READ_BLOCK <= window;
 }
 
 /* ---- receives ------------------------------------------------------------------------ */

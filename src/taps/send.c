@@ -61,39 +61,44 @@ enum turn {
 	TURN_REFUSED, /* the protocol cannot carry it */
 };
 
+/* Messages of protocols that have no end of data: the last is a message like any other, and the
+ * bare end, in its place behind all others, is nothing to be sent. */
+static enum turn begin_last(struct enn_conn *c, struct enn_engine *engine,
+			    struct enn_message *message, struct enn_send *s)
+{
+	if (message->len == 0) {
+		return s == c->sends ? TURN_DONE : TURN_LATER;
+	}
+	message->flags &= ~(uint32_t)ENN_MESSAGE_FINAL;
+	s->begun = enn_engine_send(engine, enn_context_now(c->ctx), message) == ENN_OK;
+	return s->begun ? TURN_BEGUN : TURN_REFUSED;
+}
+
 static enum turn begin(struct enn_conn *c, struct enn_attempt *a, struct enn_send *s)
 {
+	struct enn_engine *engine = enn_driver_engine(a->driver);
 	struct enn_message message = {
 		.data = s->data, .len = s->len, .user = s, .stream = s->stream, .flags = s->flags};
 
-	if (c->ready != 0) {
-		message.flags &= ~(uint32_t)ENN_MESSAGE_EARLY;
-	}
-	if (enn_conn_has_messages(c)) {
-		message.flags &= ~(uint32_t)ENN_MESSAGE_FINAL; /* there is no end of data to send */
-	}
-	switch (enn_engine_send(enn_driver_engine(a->driver), enn_context_now(c->ctx), &message)) {
-	case ENN_OK:
-		s->begun = true;
-		return TURN_BEGUN;
-	case ENN_E_ARGUMENT:
-		return TURN_REFUSED;
-	default:
-		return TURN_LATER; /* full; or failed or closed, which its event tells */
-	}
-}
-
-static enum turn take_turn(struct enn_conn *c, struct enn_attempt *a, struct enn_send *s)
-{
 	/* before Ready only early data may go, in order */
 	if (c->ready == 0 && (s->flags & ENN_MESSAGE_EARLY) == 0) {
 		return TURN_LATER;
 	}
-	/* A bare end is nothing to send where data has no end; it comes after those before it. */
-	if (enn_conn_has_messages(c) && s->len == 0 && (s->flags & ENN_MESSAGE_FINAL) != 0) {
-		return s == c->sends ? TURN_DONE : TURN_LATER;
+	if (c->ready != 0) {
+		message.flags &= ~(uint32_t)ENN_MESSAGE_EARLY;
 	}
-	return begin(c, a, s);
+	switch (enn_engine_send(engine, enn_context_now(c->ctx), &message)) {
+	case ENN_OK:
+		s->begun = true;
+		return TURN_BEGUN;
+	case ENN_E_ARGUMENT:
+		if (enn_conn_has_messages(c) && (message.flags & ENN_MESSAGE_FINAL) != 0) {
+			return begin_last(c, engine, &message, s);
+		}
+		return TURN_REFUSED;
+	default:
+		return TURN_LATER; /* full; or failed or closed, which its event tells */
+	}
 }
 
 static void report_turn(struct enn_conn *c, struct enn_send **link, enum turn turn)
@@ -127,7 +132,7 @@ bool enn_conn_pump(struct enn_conn *c, struct enn_attempt *a)
 			link = &s->next;
 			continue;
 		}
-		enum turn turn = take_turn(c, a, s);
+		enum turn turn = begin(c, a, s);
 		if (turn == TURN_LATER) {
 			break;
 		}

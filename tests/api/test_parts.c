@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
+#include "base/timers.h"
 #include "ennead/taps.h"
 #include "runtime/address.h"
 #include "runtime/pool.h"
-#include "base/timers.h"
 #include "taps/queue.h"
 #include "taps/slots.h"
 

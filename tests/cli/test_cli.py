@@ -383,6 +383,101 @@ def test_not_tls(pki):
         assert connect(pki, it, data=b"still there").stdout == b"still there"
 
 
+def test_early_data_larger_than_the_window(pki, tmp_path):
+    early = tmp_path / "early"
+    early.write_bytes(random_bytes(3_000_000))
+    with listener(pki, "--echo", "--keep") as it:
+        done = connect(pki, it, "--early-data", early)
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == early.read_bytes()
+
+
+def test_unreadable_input_is_no_end(pki, tmp_path):
+    with listener(pki, "--keep", "--exec", f"cat > {tmp_path}/got; sleep 1") as it:
+        folder = os.open(tmp_path, os.O_RDONLY)
+        done = subprocess.run([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                              stdin=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=TIMEOUT)
+        os.close(folder)
+        assert done.returncode == 5 and b"directory" in done.stderr, done.stderr.decode()
+        time.sleep(0.3)
+        _, events = it.stop()
+    assert any(e["event"] == "error" for e in events)  # the listener was not told that this was all
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams(pki, closed):
+    with listener(pki, "--echo", "--keep") as it:
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$0" connect {it.url} -4 --ca ca.pem -vv {closed}', ENNEAD],
+            input=b"hello", stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=pki,
+            timeout=TIMEOUT)
+        _, events = it.stop()
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout == (b"hello" if closed == "2>&-" else b"")
+    assert not any(e["event"] == "error" for e in events)
+
+
+def test_output_that_cannot_be_written(pki):
+    with open("/dev/full", "wb") as full, listener(pki, "--echo", "--keep") as it:
+        done = subprocess.run([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                              input=b"x" * 100_000, stdout=full, stderr=subprocess.PIPE,
+                              timeout=TIMEOUT)
+        assert done.returncode == 5 and b"space" in done.stderr
+        for command in ("features", "version", "help"):
+            done = subprocess.run([ENNEAD, command], stdout=full, stderr=subprocess.PIPE)
+            assert done.returncode == 5 and b"space" in done.stderr, command
+
+
+def test_reader_that_goes(pki):
+    with listener(pki, "--send-bytes", "1G", "--keep", "--discard") as it:
+        pipe = subprocess.Popen([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        assert len(pipe.stdout.read(100_000)) == 100_000
+        pipe.stdout.close()
+        assert pipe.wait(timeout=TIMEOUT) == 5
+        assert pipe.stderr.read() == b""
+        pipe.stderr.close()
+
+
+def test_output_to_a_socket_that_is_full(pki):
+    """A reader that wants to be written to first must not stop what is sent to the peer."""
+    import socket
+    ours, theirs = socket.socketpair()
+    data = random_bytes(4_000_000)
+    with listener(pki, "--echo", "--keep") as it:
+        client = subprocess.Popen([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                                  stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+        theirs.close()
+        ours.settimeout(TIMEOUT)
+        ours.sendall(data[:1_000_000])  # more than the buffers on the way back hold
+        got = bytearray()
+        ours.sendall(data[1_000_000:1_500_000])
+        ours.shutdown(socket.SHUT_WR)
+        while piece := ours.recv(65536):
+            got += piece
+        assert client.wait(timeout=TIMEOUT) == 0
+        client.stderr.close()
+    ours.close()
+    assert bytes(got) == data[:1_500_000]
+
+
+def test_many_connections_at_once(pki):
+    import socket
+    import ssl
+    context = ssl.create_default_context(cafile=str(pki / "ca.pem"))
+    with listener(pki, "--exec", "cat", "--keep") as it:
+        peers = [context.wrap_socket(socket.create_connection(("127.0.0.1", it.port)),
+                                     server_hostname="localhost") for _ in range(270)]
+        for number in (0, 135, 269):  # the oldest gets its turn as well as the newest
+            peers[number].settimeout(10)
+            peers[number].sendall(b"are you there?")
+            assert peers[number].recv(100) == b"are you there?", number
+        for peer in peers:
+            peer.close()
+
+
 def test_peer_killed(pki):
     with listener(pki, stdin=subprocess.PIPE) as it:
         client = subprocess.Popen([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
@@ -396,13 +491,57 @@ def test_peer_killed(pki):
     assert client.returncode == 4, err.decode()
 
 
+def test_peer_killed_as_our_input_ends(pki):
+    with listener(pki, stdin=subprocess.PIPE) as it:
+        client = subprocess.Popen([ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem"], cwd=pki,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        it.process.stdin.write(b"half a mess")
+        it.process.stdin.flush()
+        assert client.stdout.read(11) == b"half a mess"
+        client.send_signal(signal.SIGSTOP)  # it sees both ends at once
+        it.process.kill()
+        it.process.wait()
+        client.stdin.close()
+        client.stdin = None
+        client.send_signal(signal.SIGCONT)
+        _, err = client.communicate(timeout=TIMEOUT)
+    assert client.returncode == 4, err.decode()
+
+
 @pytest.mark.parametrize("arguments,word", [
     (["conect", "tls://a:1"], b"connect"),
     (["connect"], b"URL"),
-    (["connect", "tls://nowhere"], b"port"),
+    (["connect", "tls://"], b"host"),
+    (["connect", "tls://a:"], b"port"),
+    (["connect", "tls://:443"], b"host"),
+    (["connect", "tls://::1:443"], b"brackets"),
+    (["connect", "tls://[::1"], b"host"),
+    (["connect", "tls://[::1]443"], b"host"),
+    (["connect", "tls://[::1]x:443"], b"host"),
+    (["connect", "tls://a:1/path"], b"path"),
+    (["connect", f"tls://{'a' * 300}:1"], b"host"),
+    (["listen", "tls://"], b"host"),
     (["connect", "foo://a:1"], b"foo"),
     (["connect", "quic://a:1"], b"QUIC"),
     (["connect", "tls://a:1", "--cypher", "x"], b"did you mean"),
+    (["connect", "tls://a:1", "-x"], b"'-x'"),
+    (["connect", "tls://a:1", "-vx4"], b"'-x'"),
+    (["connect", "-vx", "tls://a:1"], b"'-x'"),
+    (["connect", "tls://a:1", "--quiet=yes"], b"'--quiet' takes no value"),
+    (["connect", "tls://a:1", "--timeout"], b"needs a value"),
+    (["connect", "tls://a:1", "--timeout", "nan"], b"time"),
+    (["connect", "tls://a:1", "--send-bytes", " -5"], b"number"),
+    (["connect", "tls://a:1", "--send-bytes", "99999999999999999999"], b"number"),
+    (["connect", "tls://a:1", "--send-bytes", "18446744073709551615K"], b"number"),
+    (["connect", "tls://a:1", "--send-bytes", "0"], b"at least 1"),
+    (["connect", "tls://a:1", "--echo", "--exec", "x"], b"exclude"),
+    (["connect", "tls://a:1", "tls://b:1"], b"one URL"),
+    (["connect", "tls://a:1", "--session-file", "/dev/null"], b"not a regular file"),
+    (["connect", "tls://a:1", "--session-file", "/"], b"not a regular file"),
+    (["connect", "tls://a:1", "--psk-identity", "x", "--psk-file", "/dev/null"], b"16 to 128"),
+    (["connect", "tls://a:1", "--psk-identity", "x", "--psk-file", "/dev/zero"], b"large"),
+    (["connect", "tls://a:1", "-o", "padding"], b"NAME=VALUE"),
     (["listen", "tls://127.0.0.1:0"], b"--cert"),
     (["listen", "tls://127.0.0.1:0", "--cert", "x.pem"], b"--key"),
     (["keygen", "--ca"], b"--out"),
@@ -412,6 +551,13 @@ def test_wrong_usage(tmp_path, arguments, word):
     done = run(*arguments, cwd=tmp_path)
     assert done.returncode in (1, 5)
     assert word in done.stderr, done.stderr.decode()
+
+
+def test_port_is_443_unless_said(tmp_path):
+    for url in ("tls://127.0.0.1", "tls://127.0.0.1/", "tls://[::1]"):
+        done = run("connect", url, "--json", "--timeout", "5", cwd=tmp_path)
+        assert done.returncode in (2, 3), done.stderr.decode()  # nobody is there, or no Ennead
+        assert json.loads(done.stderr.splitlines()[-1])["event"] == "error"
 
 
 def test_interrupt(pki):
@@ -438,6 +584,9 @@ def test_keygen(pki, tmp_path):
     assert stat.S_IMODE((tmp_path / "leaf.key").stat().st_mode) == 0o600
     again = run("keygen", "--out", tmp_path / "leaf", "--ca")
     assert again.returncode == 5 and b"--force" in again.stderr
+    (tmp_path / "leaf.key").unlink()
+    again = run("keygen", "--out", tmp_path / "leaf", "--ca")
+    assert again.returncode == 5 and not (tmp_path / "leaf.key").exists()
 
 
 def test_features():

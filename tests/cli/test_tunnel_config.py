@@ -179,6 +179,13 @@ def test_wrong_usage(arguments, words):
     assert done.returncode == 1 and words in done.stderr, done.stderr
 
 
+def test_standard_input(tmp_path):
+    text = f"[Interface]\nPrivateKey = {PRIVATE}\n"
+    assert ennead("tunnel", "--check", "--show-keys", "-", data=text).stdout == text
+    done = ennead("tunnel", "-", "--interface", "enc", data="")
+    assert done.returncode == 1 and "no [Interface]" in done.stderr
+
+
 def test_names_that_are_no_interface(tmp_path):
     path = write(tmp_path / "a name that is too long.conf", INTERFACE, f"PrivateKey = {PRIVATE}")
     done = ennead("tunnel", path)

@@ -188,6 +188,9 @@ def test_reload(netns, tmp_path):
         assert it.dump()[0][2:] == ["51777", "0xca6c"]
         until(lambda: routes(netns, it.interface) == ["10.2.0.0/16", "10.4.0.0/16"], "the routes")
         until(lambda: rules(netns)[:3] == through(51820), "the rules")
+        path.write_text("")
+        it.process.send_signal(signal.SIGHUP)
+        it.wait_for("no [Interface]")
         path.write_text("[Interface]\nnonsense = 1\n")
         it.process.send_signal(signal.SIGHUP)
         it.wait_for("wg.conf:2:1: ")
@@ -264,6 +267,27 @@ def test_privileges_are_dropped(netns, tmp_path, options, capabilities):
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
         failed = command("wg", "set", it.interface, "fwmark", "0x5", check=False)
         assert (failed.returncode == 0) == (capabilities != 0), failed.stderr
+
+
+def test_without_being_root(netns, tmp_path):
+    """With CAP_NET_ADMIN alone there is no user to change to; the rest is given up all the same."""
+    path = conf(tmp_path, "Address = 10.9.0.1/24", peers=[(A, "10.2.0.0/16")])
+    path.chmod(0o644)
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if str(parent) not in ("/", "/tmp"):
+            parent.chmod(parent.stat().st_mode | 0o111)
+    run = (f"mknod {tmp_path}/tun c 10 200 && chmod 666 {tmp_path}/tun && "
+           f"mount --bind {tmp_path}/tun /dev/net/tun && mkdir -p /var/run/wireguard && "
+           "mount -t tmpfs -o mode=777 none /var/run/wireguard && exec setpriv --reuid 65534 "
+           "--regid 65534 --clear-groups --inh-caps +net_admin --ambient-caps +net_admin \"$@\"")
+    with tunnel(netns, path, through=["unshare", "--mount", "sh", "-c", run, "sh"]) as it:
+        assert routes(netns, it.interface) == ["10.2.0.0/16", "10.9.0.0/24"]
+        status = status_of(it.worker())
+        assert int(status["CapPrm"], 16) == CAP_NET_ADMIN
+        assert int(status["CapAmb"], 16) == int(status["CapInh"], 16) == 0
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        assert it.stop() == 0
 
 
 def test_unknown_user(netns, tmp_path):

@@ -85,6 +85,11 @@ def test_set_peers(running, tmp_path):
     assert A not in peers
 
 
+def test_endpoint_with_a_scope(running):
+    running.wg("set", running.interface, "peer", B, "endpoint", "[fe80::1%lo]:99")
+    assert {row[0]: row[2] for row in running.settings()[1:]}[B] == "[fe80::1%lo]:99"
+
+
 def test_allowed_ips_move_to_the_last_who_names_them(running):
     running.wg("set", running.interface, "peer", B, "allowed-ips", "fd09::/64")
     peers = {row[0]: row[3] for row in running.settings()[1:]}

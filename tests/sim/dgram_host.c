@@ -96,8 +96,11 @@ void dgram_host_start(struct dgram_host *h)
 	}
 }
 
-static void end_free(struct dgram_end *end)
+void dgram_drop(struct dgram_end *end)
 {
+	for (unsigned i = 0; i < DGRAM_ENDS; i++) {
+		end->h->end[i] = end->h->end[i] == end ? NULL : end->h->end[i];
+	}
 	enn_engine_free(end->e);
 	dgram_forget(end);
 	for (size_t i = 0; i < end->lent_count; i++) {
@@ -115,8 +118,7 @@ void dgram_host_stop(struct dgram_host *h)
 	}
 	for (unsigned i = 0; i < DGRAM_ENDS; i++) {
 		if (h->end[i] != NULL) {
-			end_free(h->end[i]);
-			h->end[i] = NULL;
+			dgram_drop(h->end[i]);
 		}
 	}
 	enn_acceptor_free(h->acceptor);
@@ -151,6 +153,7 @@ struct dgram_end *dgram_adopt(struct dgram_host *h, struct enn_engine *e)
 	struct dgram_end *end = dgram_need(calloc(1, sizeof(*end)));
 	end->h = h;
 	end->e = e;
+	end->peer = DGRAM_STRANGER;
 	h->end[place] = end;
 	dgram_pump(end);
 	return end;
@@ -456,8 +459,12 @@ static struct dgram_end *find_end(struct dgram_host *h)
 		(void)dgram_send(&h->w->net, h->w->now, h->index, &batch.path, reply, batch.len,
 				 batch.ecn);
 	}
-	if (created && dgram_adopt(h, e) == NULL) {
-		return NULL;
+	if (created) {
+		struct dgram_end *end = dgram_adopt(h, e);
+		if (end != NULL) {
+			end->peer = d->sender;
+		}
+		return end;
 	}
 	for (unsigned i = 0; e != NULL && i < DGRAM_ENDS; i++) {
 		if (h->end[i] != NULL && h->end[i]->e == e) {
@@ -467,8 +474,20 @@ static struct dgram_end *find_end(struct dgram_host *h)
 	return NULL;
 }
 
+/* Who listens lets go of what has ended. */
+static void reap(struct dgram_host *h)
+{
+	for (unsigned i = 0; i < DGRAM_ENDS && h->acceptor != NULL; i++) {
+		struct dgram_end *end = h->end[i];
+		if (end != NULL && (end->failed || end->closed) && !end->close_called) {
+			dgram_drop(end);
+		}
+	}
+}
+
 void dgram_host_ingest(struct dgram_host *h)
 {
+	reap(h);
 	while (dgram_up(h) && h->inbox_head < h->inbox_tail && !dgram_violated(h->w)) {
 		struct dgram_end *end = find_end(h);
 		if (end == NULL) {

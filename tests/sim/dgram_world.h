@@ -142,6 +142,7 @@ struct dgram_message {
 struct dgram_end {
 	struct dgram_host *h;
 	struct enn_engine *e;
+	uint8_t peer; /* of an acceptor's engine: whose first packet it was; else DGRAM_STRANGER */
 	bool ready, failed, closed, close_called;
 	struct enn_error error;
 	bool lending; /* the buffers below are the engine's */
@@ -264,6 +265,8 @@ void dgram_host_stop(struct dgram_host *h);
 /* The host's driver takes the engine over and starts it. NULL: no place, or it cannot be started; then it
  * is freed. */
 struct dgram_end *dgram_adopt(struct dgram_host *h, struct enn_engine *e);
+/* Frees one engine of it; what it had is lost. */
+void dgram_drop(struct dgram_end *end);
 static inline enn_time dgram_clock(const struct dgram_host *h)
 {
 	return h->w->now - h->lag;

@@ -28,6 +28,7 @@ static void draw_identity(struct dgram_world *w, unsigned h)
 	}
 	size_t place = wg_of(w)->identity_count++ % WG_IDENTITIES;
 	memcpy(wg_of(w)->identity[place].public_key, own->public_key, sizeof(own->public_key));
+	memcpy(wg_of(w)->identity[place].mac1_key, own->mac1_key, sizeof(own->mac1_key));
 	wg_of(w)->identity[place].host = (uint8_t)h;
 	sim_scan_add(&w->scan, own->private_key, sizeof(own->private_key), "a private key");
 	sim_scan_add(&wg_of(w)->identities, own->public_key, sizeof(own->public_key),
@@ -162,6 +163,9 @@ static void configure(struct dgram_world *w, unsigned a, struct enn_engine *e, b
 
 	memcpy(change.private_key, own->host[a].private_key, sizeof(change.private_key));
 	for (unsigned b = 0; b < w->s->hosts; b++) {
+		if (own->host[b].keys > 1) { /* perhaps a new peer */
+			own->host[a].must_initiate[b] = ENN_TIME_NEVER;
+		}
 		if (a != b && !pair_of(w, a, b)->strangers && !own->removed[a][b]) {
 			peers[change.peer_count] =
 				view_of(w, a, b, routes[change.peer_count], endpoints);

@@ -103,6 +103,7 @@ struct wg_world {
 	struct sim_scan identities; /* public keys, which never cross the wire in clear */
 	struct {		    /* all that there have been */
 		uint8_t public_key[ENN_WIREGUARD_KEY];
+		uint8_t mac1_key[32];
 		uint8_t host;
 	} identity[WG_IDENTITIES];
 	size_t identity_count;

@@ -11,6 +11,9 @@
 /* Handshake messages a second that are no load yet: a third of a core. */
 #define LOAD_RATE  2000
 #define LOAD_BURST 200
+/* Cookies a second: a flood shall not take the time that data need. */
+#define REPLY_RATE  20000
+#define REPLY_BURST 256
 /* How long load is assumed to go on after the last sign of it. */
 #define LOAD_TIME ENN_SECOND
 
@@ -21,7 +24,8 @@ enum enn_status enn_wg_cookies_open(struct enn_wireguard *d)
 	uint8_t seed[16];
 
 	ENN_TRY(enn_random(d->env, seed, sizeof(seed)));
-	d->cookies.tokens = LOAD_BURST;
+	d->cookies.messages.left = LOAD_BURST;
+	d->cookies.replies.left = REPLY_BURST;
 	d->cookies.rates = enn_rate_limit_new(d->env, &rate_policy, seed);
 	return d->cookies.rates == NULL ? ENN_E_MEMORY : ENN_OK;
 }
@@ -40,20 +44,27 @@ bool enn_wg_under_load(const struct enn_wireguard *d, enn_time now)
 	return d->cookies.always || now < d->cookies.load_until;
 }
 
-static void count_message(struct enn_wg_cookies *c, enn_time now)
+/* False: there is none left. */
+static bool take_token(struct enn_wg_tokens *t, enn_time now, uint32_t rate, uint32_t burst)
 {
-	enn_time passed = now - c->tokens_at;
-	enn_time earned = passed >= ENN_SECOND ? LOAD_BURST : passed * LOAD_RATE / ENN_SECOND;
+	enn_time passed = now - t->at;
+	enn_time earned = passed >= ENN_SECOND ? burst : passed * rate / ENN_SECOND;
 
 	if (earned > 0) {
-		c->tokens_at = now;
-		c->tokens =
-			c->tokens + earned > LOAD_BURST ? LOAD_BURST : c->tokens + (uint32_t)earned;
+		t->at = now;
+		t->left = t->left + earned > burst ? burst : t->left + (uint32_t)earned;
 	}
-	if (c->tokens == 0) {
+	if (t->left == 0) {
+		return false;
+	}
+	t->left--;
+	return true;
+}
+
+static void count_message(struct enn_wg_cookies *c, enn_time now)
+{
+	if (!take_token(&c->messages, now, LOAD_RATE, LOAD_BURST)) {
 		c->load_until = now + LOAD_TIME;
-	} else {
-		c->tokens--;
 	}
 }
 
@@ -78,17 +89,46 @@ static enum enn_status cookie_of(struct enn_wireguard *d, enn_time now, uint8_t 
 			       cookie);
 }
 
-static bool mac2_fits(struct enn_wireguard *d, struct enn_bytes message)
+static bool has_mac2(struct enn_bytes message)
 {
 	static const uint8_t none[ENN_WG_MAC];
+
+	return memcmp(message.data + message.len - ENN_WG_MAC, none, sizeof(none)) != 0;
+}
+
+static bool mac2_fits(struct enn_wireguard *d, struct enn_bytes message)
+{
 	uint8_t mac[ENN_WG_MAC];
 	size_t covered = message.len - ENN_WG_MAC;
 
-	/* Most have none, and that is no secret. */
-	return memcmp(message.data + covered, none, sizeof(none)) != 0 &&
-	       enn_blake2s_mac(d->env, d->cookies.cookie, ENN_WG_COOKIE, message.data, covered,
+	return enn_blake2s_mac(d->env, d->cookies.cookie, ENN_WG_COOKIE, message.data, covered,
 			       mac) == ENN_OK &&
 	       enn_equal_secret(mac, message.data + covered, sizeof(mac));
+}
+
+/* What is cheap comes first, and who has a cookie is not held up by those who have none. */
+static enum enn_wg_verdict judge_under_load(struct enn_wireguard *d, enn_time now,
+					    struct enn_bytes message)
+{
+	bool tried = has_mac2(message);
+
+	if (!tried && !take_token(&d->cookies.replies, now, REPLY_RATE, REPLY_BURST)) {
+		return VERDICT_DROP;
+	}
+	if (cookie_of(d, now, d->cookies.cookie) != ENN_OK) {
+		return VERDICT_DROP;
+	}
+	if (!tried) {
+		return VERDICT_COOKIE;
+	}
+	if (mac2_fits(d, message)) {
+		const struct enn_address *from = &d->input.path.remote;
+		return enn_rate_limit_take(d->cookies.rates, now, from) ? VERDICT_WORK
+									: VERDICT_DROP;
+	}
+	/* One of the last secret, or none at all. */
+	return take_token(&d->cookies.replies, now, REPLY_RATE, REPLY_BURST) ? VERDICT_COOKIE
+									     : VERDICT_DROP;
 }
 
 enum enn_wg_verdict enn_wg_judge(struct enn_wireguard *d, enn_time now, struct enn_bytes message)
@@ -103,17 +143,7 @@ enum enn_wg_verdict enn_wg_judge(struct enn_wireguard *d, enn_time now, struct e
 		return VERDICT_DROP;
 	}
 	count_message(&d->cookies, now);
-	if (!enn_wg_under_load(d, now)) {
-		return VERDICT_WORK;
-	}
-	if (cookie_of(d, now, d->cookies.cookie) != ENN_OK) {
-		return VERDICT_DROP;
-	}
-	if (!mac2_fits(d, message)) {
-		return VERDICT_COOKIE;
-	}
-	return enn_rate_limit_take(d->cookies.rates, now, &d->input.path.remote) ? VERDICT_WORK
-										 : VERDICT_DROP;
+	return enn_wg_under_load(d, now) ? judge_under_load(d, now, message) : VERDICT_WORK;
 }
 
 static const uint8_t *next_nonce(struct enn_wireguard *d)

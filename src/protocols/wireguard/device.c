@@ -412,7 +412,7 @@ void enn_wireguard_info(const struct enn_engine *e, struct enn_wireguard_info *i
 	memcpy(info->public_key, d->local.public_key, ENN_WG_KEY);
 	info->mtu = d->mtu;
 	info->peer_count = d->peer_count;
-	info->under_load = d->cookies.always || d->cookies.tokens == 0;
+	info->under_load = d->cookies.always || d->cookies.messages.left == 0;
 	info->handshakes_dropped = d->handshakes_dropped;
 	info->packets_dropped = d->packets_dropped;
 }
@@ -470,16 +470,13 @@ size_t enn_wireguard_allowed_ips(const struct enn_engine *e, uint64_t peer,
 	if (d == NULL || at == d->peer_count || d->peers[at]->id != peer) {
 		return 0;
 	}
-	struct enn_prefix *list = enn_alloc(d->env, cap * sizeof(*list));
-	if (list == NULL) {
-		return d->peers[at]->allowed.count;
+	const struct enn_prefix_owner *allowed = &d->peers[at]->allowed;
+	const struct enn_prefix_node *node = NULL;
+	struct enn_prefix prefix;
+	for (size_t i = 0; i < cap && enn_prefix_walk(allowed, &node, &prefix); i++) {
+		out[i] =
+			(struct enn_wireguard_prefix){.family = prefix.family, .bits = prefix.bits};
+		memcpy(out[i].ip, prefix.ip, sizeof(out[i].ip));
 	}
-	size_t count = enn_prefix_list(&d->peers[at]->allowed, list, cap);
-	for (size_t i = 0; i < count && i < cap; i++) {
-		out[i] = (struct enn_wireguard_prefix){.family = list[i].family,
-						       .bits = list[i].bits};
-		memcpy(out[i].ip, list[i].ip, sizeof(out[i].ip));
-	}
-	enn_free(d->env, list, cap * sizeof(*list));
-	return count;
+	return allowed->count;
 }

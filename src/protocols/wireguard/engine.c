@@ -208,7 +208,7 @@ static void tell_news(struct enn_wireguard *d, struct enn_event *event)
 		enn_wg_untell(p, NEWS_KEYS);
 		event->type = ENN_EVENT_KEYS_UPDATED;
 		event->u.keys.direction = ENN_DIRECTION_SEND;
-		event->u.keys.generation = p->generation;
+		event->u.keys.generation = p->generation - 1;
 	} else {
 		enn_wg_untell(p, NEWS_PATH);
 		event->type = ENN_EVENT_PATH_CHANGED;

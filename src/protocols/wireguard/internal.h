@@ -181,14 +181,19 @@ struct enn_wg_reply {
 	uint8_t message[ENN_WG_COOKIE_REPLY_LEN];
 };
 
+/* So many now, and more with time. */
+struct enn_wg_tokens {
+	uint32_t left;
+	enn_time at;
+};
+
 /* Ours to give away (WP §5.4.7). */
 struct enn_wg_cookies {
 	uint8_t secret[ENN_WG_HASH];
 	enn_time secret_until; /* 0: none yet */
 	enn_time load_until;
-	/* Handshake messages that may still be worked on before this counts as load. */
-	uint32_t tokens;
-	enn_time tokens_at;
+	struct enn_wg_tokens messages; /* that may still come before this counts as load */
+	struct enn_wg_tokens replies;  /* that may still be given */
 	bool always;
 	struct enn_rate_limit *rates;
 	uint8_t cookie[ENN_WG_COOKIE]; /* for the sender of the message that was judged last */

@@ -221,7 +221,8 @@ static void next_event(struct enn_engine *e, enn_time now, struct enn_event *eve
 
 	do {
 		enn_wg_device_next_event(d, now, event);
-	} while (event->type == ENN_EVENT_RECEIVED && !take_out(link, &event->u.received));
+	} while ((event->type == ENN_EVENT_RECEIVED && !take_out(link, &event->u.received)) ||
+		 (event->type == ENN_EVENT_KEYS_UPDATED && event->u.keys.generation == 0));
 	event->peer = 0;
 	if (event->type == ENN_EVENT_CLOSED && link->failed) {
 		event->type = ENN_EVENT_NONE;
@@ -268,7 +269,9 @@ static void info(const struct enn_engine *e, struct enn_info *info)
 	enn_wg_ops.info(e, info);
 	info->server = d->link->server;
 	info->external_psk = info->ready && enn_wg_has_psk(&only_peer(d)->remote);
-	info->keys_sent = info->keys_received = only_peer(d)->generation;
+	if (info->ready) { /* READY has told the first ones */
+		info->keys_sent = info->keys_received = only_peer(d)->generation - 1;
+	}
 	info->max_message = LINK_MAX_MESSAGE;
 }
 

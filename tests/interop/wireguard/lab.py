@@ -75,7 +75,10 @@ class Namespace:
         return sum(processor_seconds(p.child.pid) for p in self.running)
 
     def stop(self):
-        for process in reversed(self.running):
+        for process in self.running:  # all at once, and only then wait for each
+            if process.child.poll() is None:
+                process.child.kill()
+        for process in self.running:
             process.kill()
         self.running.clear()
 

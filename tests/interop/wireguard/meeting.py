@@ -94,7 +94,7 @@ def plug_in(space, machine):
 # ---- traffic -----------------------------------------------------------------------------------------
 
 
-def ping(source, target, count=3, size=56, interval=0.1, options=(), limit=LIMIT, loss=0,
+def ping(source, target, count=3, size=56, interval=0.02, options=(), limit=LIMIT, loss=0,
          address=None, family=4):
     """Echo requests through the tunnel; at most `loss` may stay unanswered."""
     to = address or target.node.inner(family)
@@ -108,7 +108,7 @@ def ping(source, target, count=3, size=56, interval=0.1, options=(), limit=LIMIT
     return out
 
 
-def iperf(ours, theirs, *options, family=4, reverse=False, seconds=1.5, limit=40):
+def iperf(ours, theirs, *options, family=4, reverse=False, seconds=1, limit=40):
     """One run of iperf3 from their machine to ours (reverse: from ours to theirs). The JSON report."""
     server = ours.machine.start("iperf3", "-s", "-1", "--forceflush", "-B",
                                 ours.node.inner(family))

@@ -39,7 +39,7 @@ def test_wrong_psk(meeting):
 
 
 @pytest.mark.row("iperf3 TCP both ways, IPv{inner} inside, IPv{outer} outside")
-@pytest.mark.parametrize("inner,outer", [(4, 4), (6, 4), (4, 6), (6, 6)])
+@pytest.mark.parametrize("inner,outer", [(4, 6), (6, 4)])
 @pytest.mark.only("the role matters for the handshake only", role="initiator")
 def test_tcp(meeting, inner, outer):
     meeting.start(outer=outer)
@@ -51,6 +51,7 @@ def test_tcp(meeting, inner, outer):
 
 @pytest.mark.row("iperf3 UDP both ways, IPv{inner}: no loss")
 @pytest.mark.parametrize("inner", [4, 6])
+@pytest.mark.only("the role matters for the handshake only", role="initiator")
 def test_udp(meeting, inner):
     meeting.start()
     source, target = meeting.first
@@ -64,13 +65,13 @@ def test_udp(meeting, inner):
 
 
 @pytest.mark.row("packets at the edge of the MTU: {mtu}")
-@pytest.mark.parametrize("mtu", [1280, 1281, 1359, 1420])
+@pytest.mark.parametrize("mtu", [1280, 1359, 1420])
 @pytest.mark.only("the role matters for the handshake only", role="initiator")
 def test_mtu(meeting, mtu):
     meeting.start(mtu=mtu)
     ping(*meeting.first)
     for source, target in ((meeting.ours, meeting.theirs), (meeting.theirs, meeting.ours)):
-        for short in range(18):  # all paddings to 16 bytes
+        for short in (0, 1, 7, 8, 9, 16):  # with every kind of padding
             ping(source, target, count=1, size=mtu - 28 - short, options=("-M", "do"))
         ping(source, target, count=2, size=mtu - 48, options=("-M", "do"), family=6)
         # One more than fits is refused by the sender's own stack.

@@ -11,8 +11,7 @@ PATTERN = "656e6e6561642d7769746e6573732d31"  # 16 bytes
 
 
 @pytest.mark.row("tshark reads our packets with our key log, {secret}, IPv{family} inside")
-@pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("secret", ["no PSK", "PSK"])
+@pytest.mark.parametrize("secret,family", [("no PSK", 6), ("PSK", 4)])
 def test_witness(meeting, tmp_path, secret, family):
     keys = tmp_path / "keys"
     meeting.start(psk=secret == "PSK", options=("--key-log", keys))
