@@ -124,11 +124,12 @@ static unsigned survey_protocol(const struct enn_protocol *protocol, const struc
 	for (int i = 0; i < ENN_FEATURE_COUNT; i++) {
 		enum enn_feature f = (enum enn_feature)i;
 		enum result result = open ? judge(&s, subject, f) : RESULT_FAILED;
+		const char *name = result_name(subject, f, result);
 		failed += result == RESULT_FAILED ? 1u : 0u;
 		if (list == NULL) {
-			printf("  %-36s %s  %-11s  %s\n", enn_feature_name(f),
-			       letter(enn_protocol_feature(protocol, f)),
-			       result_name(subject, f, result), s.evidence);
+			printf("  %-37s %s  %s%*s%s\n", enn_feature_name(f),
+			       letter(enn_protocol_feature(protocol, f)), name,
+			       s.evidence[0] == '\0' ? 0 : 13 - (int)strlen(name), "", s.evidence);
 		} else {
 			json_array_append_new(rows, as_json(&s, f, result));
 		}

@@ -24,24 +24,22 @@ struct enn_tunnel;
 
 /* Zeroed is valid, but for the interface's name or descriptor. */
 struct enn_tunnel_options {
-	const char *interface; /* name of the TUN interface to make; "wg%d" lets the kernel choose */
-	int tun_fd;	       /* > 0: an open TUN descriptor with IFF_VNET_HDR to use instead; taken over */
-	unsigned queues;       /* of the interface (IFF_MULTI_QUEUE); 0 means 1 */
-	uint16_t mtu;	       /* 0 means 1420 */
-	uint16_t listen_port;  /* 0: the system chooses */
-	uint32_t mark;	       /* SO_MARK of outer packets; 0: none */
-	bool no_offload;       /* no GSO and GRO, neither inside nor outside */
+	const char
+		*interface; /* name of the TUN interface to make; "wg%d" lets the kernel choose */
+	int tun_fd; /* > 0: an open TUN descriptor with IFF_VNET_HDR to use instead; taken over */
+	unsigned queues;      /* of the interface (IFF_MULTI_QUEUE); 0 means 1 */
+	uint16_t mtu;	      /* 0 means 1420 */
+	uint16_t listen_port; /* 0: the system chooses */
+	uint32_t mark;	      /* SO_MARK of outer packets; 0: none */
+	bool no_offload;      /* no GSO and GRO, neither inside nor outside */
 };
 
 /* env is borrowed, as the engine's; its wall_offset belongs to the clock of uv_hrtime. The engine is
  * borrowed too, must not be started yet, and must outlive the tunnel. The tunnel starts
  * it. Errors: ENN_E_SYSTEM with sys_errno, ENN_E_MEMORY, ENN_E_ARGUMENT. */
-ENN_API ENN_MUST_CHECK enum enn_status enn_tunnel_new(struct uv_loop_s *loop,
-						      const struct enn_env *env,
-						      struct enn_engine *engine,
-						      const struct enn_tunnel_options *options,
-						      struct enn_tunnel **out,
-						      struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_tunnel_new(
+	struct uv_loop_s *loop, const struct enn_env *env, struct enn_engine *engine,
+	const struct enn_tunnel_options *options, struct enn_tunnel **out, struct enn_error *error);
 /* Begins to move packets (the interface may be configured before). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_tunnel_start(struct enn_tunnel *t,
 							struct enn_error *error);

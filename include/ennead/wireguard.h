@@ -63,12 +63,12 @@ struct enn_wireguard_prefix {
 };
 
 enum enn_wireguard_peer_flag {
-	ENN_WIREGUARD_PEER_REMOVE = 1u << 0,	   /* the peer goes */
-	ENN_WIREGUARD_PEER_UPDATE_ONLY = 1u << 1,  /* only if it is there */
-	ENN_WIREGUARD_PEER_REPLACE_IPS = 1u << 2,  /* its allowed IPs become those given */
-	ENN_WIREGUARD_PEER_PSK = 1u << 3,	   /* preshared_key is set; all zero: none */
-	ENN_WIREGUARD_PEER_ENDPOINT = 1u << 4,	   /* endpoint is set */
-	ENN_WIREGUARD_PEER_KEEPALIVE = 1u << 5,	   /* persistent_keepalive is set */
+	ENN_WIREGUARD_PEER_REMOVE = 1u << 0,	  /* the peer goes */
+	ENN_WIREGUARD_PEER_UPDATE_ONLY = 1u << 1, /* only if it is there */
+	ENN_WIREGUARD_PEER_REPLACE_IPS = 1u << 2, /* its allowed IPs become those given */
+	ENN_WIREGUARD_PEER_PSK = 1u << 3,	  /* preshared_key is set; all zero: none */
+	ENN_WIREGUARD_PEER_ENDPOINT = 1u << 4,	  /* endpoint is set */
+	ENN_WIREGUARD_PEER_KEEPALIVE = 1u << 5,	  /* persistent_keepalive is set */
 };
 
 /* A change of one peer. */

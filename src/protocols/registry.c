@@ -89,8 +89,8 @@ static const struct enn_protocol curvecp = {
 };
 
 static const struct enn_protocol *const protocols[ENN_PROTOCOL_COUNT] = {
-	&enn_tls_protocol, &dtls,      &quic,	  &ikev2_esp, &srtp,
-	&tcpcrypt,	   &enn_wireguard_protocol, &minimalt, &curvecp,
+	&enn_tls_protocol,	 &dtls,	    &quic,    &ikev2_esp, &srtp, &tcpcrypt,
+	&enn_wireguard_protocol, &minimalt, &curvecp,
 };
 
 /* ---- looking up ------------------------------------------------------------------------------ */

@@ -12,9 +12,9 @@
 
 #include <uv.h>
 
+#include "base/timers.h"
 #include "ennead/env.h"
 #include "runtime/pool.h"
-#include "base/timers.h"
 
 struct enn_stream;
 

@@ -12,7 +12,7 @@
 #include "runtime/tunnel_internal.h"
 
 #define DEFAULT_MTU 1420
-#define MEMORY	    (ENN_TUNNEL_FRONT + ENN_TUNNEL_PACKET + ENN_TUNNEL_RING + ENN_TUNNEL_BATCH)
+#define MEMORY	    (ENN_TUNNEL_FRONT + ENN_TUNNEL_PACKET + ENN_TUNNEL_RING + ENN_TUNNEL_BATCHES)
 #define ALIGNMENT   ((size_t)64)
 
 /* ---- the engine's loop --------------------------------------------------------------- */
@@ -184,7 +184,7 @@ static enum enn_status take_memory(struct enn_tunnel *t)
 	}
 	t->packet = t->memory + ENN_TUNNEL_FRONT;
 	t->batch = t->packet + ENN_TUNNEL_PACKET;
-	t->ring.data = t->batch + ENN_TUNNEL_BATCH;
+	t->ring.data = t->batch + ENN_TUNNEL_BATCHES;
 	return ENN_OK;
 }
 

@@ -28,6 +28,9 @@
  * enough to stay in the second level cache. */
 #define ENN_TUNNEL_RING	 ((size_t)512 * 1024)
 #define ENN_TUNNEL_BATCH ((size_t)65536)
+/* Packets up to this size are collected to be sent in one call. */
+#define ENN_TUNNEL_SINGLE  ((size_t)2048)
+#define ENN_TUNNEL_BATCHES (ENN_TUNNEL_BATCH + ENN_UDP_BATCHES * ENN_TUNNEL_SINGLE)
 
 struct enn_tunnel_queue {
 	uv_poll_t poll;

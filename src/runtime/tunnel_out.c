@@ -49,15 +49,29 @@ void enn_tunnel_packet_sent(struct enn_tunnel *t, const void *user)
 
 /* ---- engine → sockets ---------------------------------------------------------------- */
 
+/* One large batch, or single packets for different peers: these go in one call. */
 bool enn_tunnel_put_batch(struct enn_tunnel *t)
 {
-	struct enn_batch batch = {.buf = t->batch, .cap = ENN_TUNNEL_BATCH};
+	struct enn_batch batches[ENN_UDP_BATCHES];
+	size_t count = 0;
+	size_t used = 0;
+	bool single = true;
 
-	if (enn_udp_holds(t->udp) || enn_engine_transmit(t->engine, t->now, &batch) != ENN_OK ||
-	    batch.len == 0) {
+	while (single && count < ENN_UDP_BATCHES && !enn_udp_holds(t->udp)) {
+		struct enn_batch *batch = &batches[count];
+		*batch = (struct enn_batch){.buf = t->batch + used, .cap = ENN_TUNNEL_BATCH};
+		if (enn_engine_transmit(t->engine, t->now, batch) != ENN_OK || batch->len == 0) {
+			break;
+		}
+		single = batch->len == batch->segment_size && batch->len <= ENN_TUNNEL_SINGLE;
+		used += ENN_TUNNEL_SINGLE;
+		count++;
+	}
+	if (count == 0) {
 		return false;
 	}
-	(void)enn_udp_send(t->udp, &batch); /* if it holds some, it calls when that is sent */
+	(void)enn_udp_send(t->udp, batches,
+			   count); /* if it holds some, it calls when they are sent */
 	return true;
 }
 

@@ -34,7 +34,7 @@ void enn_udp_watch(struct enn_udp *u)
 			continue;
 		}
 		int events = u->reading ? UV_READABLE : 0;
-		if (u->holds && u->held.path.remote.family == s->family) {
+		if (enn_udp_holds(u) && u->held[u->sending].path.remote.family == s->family) {
 			events |= UV_WRITABLE;
 		}
 		if (events == s->watched) {
@@ -59,7 +59,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		events = UV_READABLE | UV_WRITABLE;
 		s->watched = 0;
 	}
-	if ((events & UV_WRITABLE) != 0 && u->holds && enn_udp_send_held(u)) {
+	if ((events & UV_WRITABLE) != 0 && enn_udp_holds(u) && enn_udp_send_held(u)) {
 		u->ops->writable(u->owner);
 	}
 	if ((events & UV_READABLE) != 0 && s->udp != NULL && u->reading) {
@@ -335,7 +335,7 @@ enum enn_status enn_udp_set_port(struct enn_udp *u, uint16_t port, int *error)
 	*error = open_sockets(u, port);
 	if (*error == 0) {
 		u->options.port = port;
-		u->holds = false;
+		u->held_count = u->sending = 0;
 		enn_udp_watch(u);
 	}
 	return status_of(*error);

@@ -17,7 +17,7 @@ struct enn_udp;
 /* Called by the loop. */
 struct enn_udp_ops {
 	void (*readable)(void *owner);
-	void (*writable)(void *owner); /* the batch that was held is sent */
+	void (*writable)(void *owner); /* what was held is sent */
 };
 
 struct enn_udp_options {
@@ -44,7 +44,7 @@ void enn_udp_free(struct enn_udp *u);
 
 uint16_t enn_udp_port(const struct enn_udp *u);
 uint32_t enn_udp_mark(const struct enn_udp *u);
-/* New sockets; on an error the old ones stay. A batch that is held goes. ENN_E_SYSTEM. */
+/* New sockets; on an error the old ones stay. What is held is lost. ENN_E_SYSTEM. */
 enum enn_status enn_udp_set_port(struct enn_udp *u, uint16_t port, int *error);
 enum enn_status enn_udp_set_mark(struct enn_udp *u, uint32_t mark, int *error);
 
@@ -57,9 +57,12 @@ bool enn_udp_receive(struct enn_udp *u);
 size_t enn_udp_take(struct enn_udp *u, struct enn_path *path, struct enn_packet *packets,
 		    size_t cap);
 
-/* Sends a batch. ENN_OK: it is with the kernel, or lost. ENN_E_AGAIN: the rest is held, and with
- * it the batch's memory, until `writable`; no other send till then. */
-enum enn_status enn_udp_send(struct enn_udp *u, const struct enn_batch *batch);
+#define ENN_UDP_BATCHES 32
+
+/* Sends up to ENN_UDP_BATCHES batches; single packets that follow each other go in one call. ENN_OK:
+ * they are with the kernel, or lost. ENN_E_AGAIN: the rest is held, and with it the batches'
+ * memory, until `writable`; no other send till then. */
+enum enn_status enn_udp_send(struct enn_udp *u, const struct enn_batch *batches, size_t count);
 bool enn_udp_holds(const struct enn_udp *u);
 
 const struct enn_udp_stats *enn_udp_stats(const struct enn_udp *u);

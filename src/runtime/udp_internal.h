@@ -51,10 +51,11 @@ struct enn_udp {
 	unsigned next;		     /* and the first that is not taken */
 	struct enn_udp_message messages[ENN_UDP_MESSAGES];
 	uint8_t *buffers;
-	/* sending: the rest of a batch, from `sent` on */
-	struct enn_batch held;
+	/* sending: batches from `sending` on, of which `sent` bytes are gone */
+	struct enn_batch held[ENN_UDP_BATCHES];
+	size_t held_count;
+	size_t sending;
 	size_t sent;
-	bool holds;
 	struct enn_udp_stats stats;
 };
 

@@ -12,6 +12,11 @@
 #define MOST_SEGMENTS 64    /* UDP_MAX_SEGMENTS of the first kernels that had it */
 #define MOST_BYTES    65487 /* of one UDP payload over either family */
 
+static const struct enn_batch *current(const struct enn_udp *u)
+{
+	return &u->held[u->sending];
+}
+
 /* How a piece is sent. What turns out not to work is left out in the next attempt. */
 struct attempt {
 	bool cut;     /* by the kernel */
@@ -22,16 +27,16 @@ struct attempt {
 
 static size_t segment_of(const struct enn_udp *u)
 {
-	size_t rest = u->held.len - u->sent;
+	const struct enn_batch *batch = current(u);
+	size_t rest = batch->len - u->sent;
 
-	return u->held.segment_size == 0 || u->held.segment_size > rest ? rest
-									: u->held.segment_size;
+	return batch->segment_size == 0 || batch->segment_size > rest ? rest : batch->segment_size;
 }
 
 /* How much goes in one call: some packets if they are cut, else one. */
 static size_t piece_len(const struct enn_udp *u, bool cut)
 {
-	size_t rest = u->held.len - u->sent;
+	size_t rest = current(u)->len - u->sent;
 	size_t segment = segment_of(u);
 	size_t most = MOST_SEGMENTS < MOST_BYTES / segment ? MOST_SEGMENTS : MOST_BYTES / segment;
 
@@ -41,11 +46,9 @@ static size_t piece_len(const struct enn_udp *u, bool cut)
 	return most * segment < rest ? most * segment : rest;
 }
 
-static void fill_details(const struct enn_udp *u, const struct attempt *a, size_t segment,
+static void fill_details(const struct enn_batch *batch, const struct attempt *a, size_t segment,
 			 struct enn_udp_details *d)
 {
-	const struct enn_batch *batch = &u->held;
-
 	d->len = 0;
 	if (segment > 0) {
 		enn_udp_add_segment(d, segment);
@@ -75,35 +78,47 @@ static void count_lost(struct enn_udp *u, size_t len)
 	u->sent += len;
 }
 
+static struct mmsghdr message(struct sockaddr_storage *to, socklen_t to_len, struct iovec *iov,
+			      struct enn_udp_details *d)
+{
+	return (struct mmsghdr){.msg_hdr = {.msg_name = to,
+					    .msg_namelen = to_len,
+					    .msg_iov = iov,
+					    .msg_iovlen = 1,
+					    .msg_control = d->len > 0 ? d->bytes : NULL,
+					    .msg_controllen = d->len}};
+}
+
+static int call(struct enn_udp *u, const struct enn_udp_socket *s, struct mmsghdr *msgs, unsigned n)
+{
+	u->stats.sends++;
+	return sendmmsg(s->fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* One call: one piece if the kernel cuts it, else as many packets as sendmmsg takes. Returns 0 or
  * errno, with *len the bytes that it was about. */
 static int send_some(struct enn_udp *u, const struct enn_udp_socket *s, const struct attempt *a,
 		     size_t *len)
 {
+	const struct enn_batch *batch = current(u);
 	struct mmsghdr msgs[MOST_SEGMENTS];
 	struct iovec iov[MOST_SEGMENTS];
 	struct sockaddr_storage to;
 	struct enn_udp_details d;
-	socklen_t to_len = enn_address_to_sockaddr(&u->held.path.remote, &to);
+	socklen_t to_len = enn_address_to_sockaddr(&batch->path.remote, &to);
 	unsigned n = 0;
 	size_t at = u->sent;
 
 	*len = piece_len(u, a->cut);
-	fill_details(u, a, *len > segment_of(u) ? segment_of(u) : 0, &d);
-	while (n < MOST_SEGMENTS && at < u->held.len && (n == 0 || !a->cut)) {
-		size_t rest = u->held.len - at;
-		iov[n] = (struct iovec){u->held.buf + at, *len < rest ? *len : rest};
+	fill_details(batch, a, *len > segment_of(u) ? segment_of(u) : 0, &d);
+	while (n < MOST_SEGMENTS && at < batch->len && (n == 0 || !a->cut)) {
+		size_t rest = batch->len - at;
+		iov[n] = (struct iovec){batch->buf + at, *len < rest ? *len : rest};
 		at += iov[n].iov_len;
-		msgs[n].msg_hdr = (struct msghdr){.msg_name = &to,
-						  .msg_namelen = to_len,
-						  .msg_iov = &iov[n],
-						  .msg_iovlen = 1,
-						  .msg_control = d.len > 0 ? d.bytes : NULL,
-						  .msg_controllen = d.len};
+		msgs[n] = message(&to, to_len, &iov[n], &d);
 		n++;
 	}
-	u->stats.sends++;
-	int done = sendmmsg(s->fd, msgs, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int done = call(u, s, msgs, n);
 	if (done <= 0) {
 		return errno;
 	}
@@ -146,15 +161,22 @@ static bool try_otherwise(struct enn_udp_socket *s, struct attempt *a, int error
 	return error == EINTR;
 }
 
-bool enn_udp_send_held(struct enn_udp *u)
+static bool may_use_source(const struct enn_udp_socket *s, const struct enn_batch *batch)
 {
-	struct enn_udp_socket *s = enn_udp_socket_for(u, u->held.path.remote.family);
+	return batch->path.local.family == s->family &&
+	       !enn_address_equal(&batch->path.local, &s->gone);
+}
+
+/* The rest of the current batch. False: the socket is full. */
+static bool send_batch(struct enn_udp *u)
+{
+	const struct enn_batch *batch = current(u);
+	struct enn_udp_socket *s = enn_udp_socket_for(u, batch->path.remote.family);
 	struct attempt a = {.cut = s != NULL && s->segments};
 
-	a.source = s != NULL && u->held.path.local.family == s->family &&
-		   !enn_address_equal(&u->held.path.local, &s->gone);
-	while (u->sent < u->held.len) {
-		size_t len = u->held.len - u->sent;
+	a.source = s != NULL && may_use_source(s, batch);
+	while (u->sent < batch->len) {
+		size_t len = batch->len - u->sent;
 		int error = s == NULL ? EAFNOSUPPORT : send_some(u, s, &a, &len);
 		if (error == EAGAIN || error == EWOULDBLOCK) {
 			return false;
@@ -163,23 +185,74 @@ bool enn_udp_send_held(struct enn_udp *u)
 			count_sent(u, len);
 			a.told = false;
 			if (a.suspect) {
-				s->gone = u->held.path.local;
+				s->gone = batch->path.local;
 			}
 		} else if (s == NULL || !try_otherwise(s, &a, error, len > segment_of(u))) {
 			count_lost(u, len); /* ENOBUFS too: a full queue loses packets */
 		}
 	}
-	u->holds = false;
 	return true;
 }
 
-enum enn_status enn_udp_send(struct enn_udp *u, const struct enn_batch *batch)
+static bool is_single(const struct enn_batch *batch)
 {
-	u->held = *batch;
+	return batch->segment_size == 0 || batch->segment_size >= batch->len;
+}
+
+/* Single packets, each for somebody else, as far as they go without trouble. */
+static void send_singles(struct enn_udp *u)
+{
+	struct enn_udp_socket *s = enn_udp_socket_for(u, current(u)->path.remote.family);
+	struct mmsghdr msgs[ENN_UDP_BATCHES];
+	struct iovec iov[ENN_UDP_BATCHES];
+	struct sockaddr_storage to[ENN_UDP_BATCHES];
+	struct enn_udp_details d[ENN_UDP_BATCHES];
+	unsigned n = 0;
+
+	while (s != NULL && u->sent == 0 && u->sending + n < u->held_count) {
+		const struct enn_batch *batch = current(u) + n;
+		struct attempt a = {.source = may_use_source(s, batch)};
+		if (!is_single(batch) || batch->path.remote.family != s->family) {
+			break;
+		}
+		iov[n] = (struct iovec){batch->buf, batch->len};
+		fill_details(batch, &a, 0, &d[n]);
+		msgs[n] = message(&to[n], enn_address_to_sockaddr(&batch->path.remote, &to[n]),
+				  &iov[n], &d[n]);
+		n++;
+	}
+	int done = n < 2 ? 0 : call(u, s, msgs, n);
+	for (int i = 0; i < done; i++) {
+		count_sent(u, current(u)->len);
+		u->sending++;
+		u->sent = 0;
+	}
+}
+
+bool enn_udp_send_held(struct enn_udp *u)
+{
+	while (u->sending < u->held_count) {
+		send_singles(u);
+		if (u->sending <
+		    u->held_count) { /* the first that did not go, or is another kind */
+			if (!send_batch(u)) {
+				return false;
+			}
+			u->sending++;
+			u->sent = 0;
+		}
+	}
+	u->held_count = u->sending = 0;
+	return true;
+}
+
+enum enn_status enn_udp_send(struct enn_udp *u, const struct enn_batch *batches, size_t count)
+{
+	memcpy(u->held, batches, count * sizeof(*batches));
+	u->held_count = count;
+	u->sending = 0;
 	u->sent = 0;
-	u->holds = true;
-	if (batch->len == 0 || enn_udp_send_held(u)) {
-		u->holds = false;
+	if (enn_udp_send_held(u)) {
 		return ENN_OK;
 	}
 	enn_udp_watch(u);
@@ -188,5 +261,5 @@ enum enn_status enn_udp_send(struct enn_udp *u, const struct enn_batch *batch)
 
 bool enn_udp_holds(const struct enn_udp *u)
 {
-	return u->holds;
+	return u->held_count > 0;
 }

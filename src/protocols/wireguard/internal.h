@@ -139,6 +139,7 @@ struct enn_wg_peer {
 	struct enn_timer timer; /* armed at or before the first of: */
 	enn_time deadline[DEADLINE_COUNT];
 	uint32_t attempts;
+	enn_time unanswered_since; /* ENN_TIME_NEVER: the last initiation was answered */
 	bool another_keepalive; /* data came while a keepalive was due already */
 	bool last_minute;	/* a handshake was begun because the keys are nearly too old */
 	uint16_t persistent_keepalive;

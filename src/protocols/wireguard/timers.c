@@ -45,7 +45,10 @@ static enn_time jitter(const struct enn_wg_peer *p)
 /* WP §6.4: tries for REKEY_ATTEMPT_TIME, then gives up what waits. */
 static void retry_expired(struct enn_wg_peer *p, enn_time now)
 {
-	if (p->attempts >= REKEY_ATTEMPT_TIME / REKEY_TIMEOUT) {
+	bool gone = p->device->link != NULL && p->unanswered_since != ENN_TIME_NEVER &&
+		    now - p->unanswered_since >= REKEY_ATTEMPT_TIME;
+
+	if (gone || p->attempts >= REKEY_ATTEMPT_TIME / REKEY_TIMEOUT) {
 		enn_log(p->device->env, ENN_LOG_INFO,
 			"wireguard: peer %llu does not answer; giving up for now",
 			(unsigned long long)p->id);
@@ -141,6 +144,7 @@ static void fire(void *owner, enn_time now)
 
 void enn_wg_timers_init(struct enn_wg_peer *p)
 {
+	p->unanswered_since = ENN_TIME_NEVER;
 	enn_timer_init(&p->timer, fire, p);
 	for (int i = 0; i < DEADLINE_COUNT; i++) {
 		p->deadline[i] = ENN_TIME_NEVER;
@@ -157,6 +161,9 @@ void enn_wg_timers_stop(struct enn_wg_peer *p)
 
 void enn_wg_timers_initiation_sent(struct enn_wg_peer *p, enn_time now)
 {
+	if (p->unanswered_since == ENN_TIME_NEVER) {
+		p->unanswered_since = now;
+	}
 	set(p, DEADLINE_RETRY, now + REKEY_TIMEOUT + jitter(p));
 }
 
@@ -215,6 +222,7 @@ void enn_wg_timers_authenticated_sent(struct enn_wg_peer *p, enn_time now)
 
 void enn_wg_timers_authenticated_received(struct enn_wg_peer *p, enn_time now)
 {
+	p->unanswered_since = ENN_TIME_NEVER;
 	clear(p, DEADLINE_SILENCE);
 	traversed(p, now);
 }

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Completion for bash: what it offers is what the command has."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ENNEAD = os.environ.get("ENNEAD", "build/check/cli/ennead")
+SCRIPT = Path(__file__).resolve().parents[2] / "completions" / "ennead"
+
+# As bash calls it: the program, the word, the word before.
+CALL = """
+. "$1"; shift
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_ennead "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def complete(*words):
+    done = subprocess.run(["bash", "--norc", "-c", CALL, "bash", SCRIPT, ENNEAD, *words],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert done.stderr == "" and done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def help_of(*words):
+    return subprocess.run([ENNEAD, "help", *words], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+
+
+def commands():
+    return re.findall(r"^  ([a-z]+) ", help_of().split("examples:")[0], re.M)
+
+
+def test_commands():
+    assert {"connect", "listen", "tunnel", "keygen", "features", "help", "version"} <= set(commands())
+    assert complete("") == commands()
+    assert complete("con") == ["connect"]
+    assert complete("help", "fea") == ["features"]
+    assert complete("nonsense", "--") == []
+
+
+@pytest.mark.parametrize("command", ["connect", "listen", "tunnel", "keygen", "features"])
+def test_options(command):
+    listed = re.findall(r"--[a-z0-9-]+", "\n".join(
+        re.sub(r"   .*", "", line.strip()) for line in help_of(command).splitlines()
+        if line.startswith("  ")))
+    assert listed and complete(command, "--") == listed
+    for option in listed:  # there is such an option: what is complained about is another thing
+        done = subprocess.run([ENNEAD, command, option, "\n", "-h"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+        assert "unknown option" not in done.stderr and "is unknown" not in done.stderr, option
+
+
+def test_values():
+    assert complete("keygen", "--type", "") == ["p256", "p384", "ed25519", "rsa2048", "rsa3072"]
+    assert complete("keygen", "--type", "rsa") == ["rsa2048", "rsa3072"]
+    assert complete("connect", "--ca", "") == []  # file names are bash's own
+    assert complete("connect", "--name", "-") == []
+    assert complete("connect", "--quiet", "--js") == ["--json"]
+
+
+def test_is_loaded():
+    done = subprocess.run(["bash", "--norc", "-c", '. "$1" && complete -p ennead', "bash", SCRIPT],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == "complete -o bashdefault -o default -F _ennead ennead\n"
