@@ -57,6 +57,11 @@ enum cli_for { CLI_FOR_CONNECT = 1, CLI_FOR_LISTEN = 2, CLI_FOR_BOTH = 3 };
 
 #define CLI_MAX_SETTINGS 64
 
+struct cli_setting {
+	const char *name; /* NULL: value is "name=value" */
+	const char *value;
+};
+
 /* What the command line of connect or listen said. Strings point into argv. */
 struct cli_options {
 	bool listen;
@@ -83,7 +88,7 @@ struct cli_options {
 	const char *early_data_file;
 	const char *keylog;
 	const char *exec;
-	const char *setting[CLI_MAX_SETTINGS]; /* name=value, in order */
+	struct cli_setting setting[CLI_MAX_SETTINGS]; /* in order */
 	size_t setting_count;
 	uint64_t send_bytes;
 	uint64_t connections; /* listen: serve this many, 0: no end */

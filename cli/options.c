@@ -247,18 +247,15 @@ static bool add(const char **list, size_t *count, size_t most, const char *value
 	return true;
 }
 
+/* name NULL: it is in the value, before the '='. */
 static bool add_setting(struct cli_options *o, const char *name, const char *value)
 {
-	size_t size = strlen(name) + strlen(value) + 2;
-	char *text = malloc(size);
-
-	if (text == NULL) {
-		cli_error("out of memory");
+	if (o->setting_count == CLI_MAX_SETTINGS) {
+		cli_error("too many -o options");
 		return false;
 	}
-	(void)snprintf(text, size, "%s=%s", name, value);
-	/* it lives as long as the process, like argv */
-	return add(o->setting, &o->setting_count, CLI_MAX_SETTINGS, text, "-o"); /* NOLINT */
+	o->setting[o->setting_count++] = (struct cli_setting){name, value};
+	return true;
 }
 
 static bool take_time(double *time, const char *value)
@@ -386,7 +383,7 @@ static bool take_value(struct cli_options *o, int id, const char *value)
 			cli_error("-o wants NAME=VALUE, not '%s'", value);
 			return false;
 		}
-		return add(o->setting, &o->setting_count, CLI_MAX_SETTINGS, value, "-o");
+		return add_setting(o, NULL, value);
 	default:
 		return false;
 	}

@@ -141,7 +141,7 @@ static void ready_json(const struct enn_connection_info *info)
 	for (size_t i = 0; i < s->peer_chain_len; i++) {
 		char text[1024];
 		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
-		json_array_append_new(chain, text_of(text, strlen(text)));
+		json_array_append_new(chain, json_string(text)); /* ASCII */
 	}
 	json_t *j = json_pack(
 		"{s:s,s:s,s:s,s:s*,s:s*,s:b,s:b,s:b,s:b,s:s,s:o,s:f}", "event", "ready", "remote",

@@ -136,15 +136,16 @@ static bool add_flags(const struct cli_options *o, struct enn_security *s)
 	return good;
 }
 
-/* Splits a setting; the name in `name`. */
-static const char *split(const char *setting, char *name, size_t cap)
+/* The value of a setting; its name in `name`. */
+static const char *split(const struct cli_setting *setting, char *name, size_t cap)
 {
-	size_t len = strcspn(setting, "=");
+	const char *from = setting->name == NULL ? setting->value : setting->name;
+	size_t len = strcspn(from, "=");
+	size_t kept = len < cap ? len : cap - 1;
 
-	len = len < cap ? len : cap - 1;
-	memcpy(name, setting, len);
-	name[len] = '\0';
-	return setting + len + 1;
+	memcpy(name, from, kept);
+	name[kept] = '\0';
+	return setting->name == NULL ? setting->value + len + 1 : setting->value;
 }
 
 static bool is_security_name(const char *name)
@@ -164,7 +165,7 @@ static bool add_settings(const struct cli_options *o, struct enn_security *s)
 	for (size_t i = 0; i < o->setting_count; i++) {
 		char name[64];
 		struct enn_error error;
-		const char *value = split(o->setting[i], name, sizeof(name));
+		const char *value = split(&o->setting[i], name, sizeof(name));
 		if (!is_security_name(name)) {
 			if (enn_property_find(name) == ENN_PROPERTY_COUNT) {
 				cli_ignore(enn_security_parse(s, name, value, &error));
@@ -203,7 +204,7 @@ bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection 
 	for (size_t i = 0; i < o->setting_count; i++) {
 		char name[64];
 		struct enn_error error;
-		const char *value = split(o->setting[i], name, sizeof(name));
+		const char *value = split(&o->setting[i], name, sizeof(name));
 		if (!is_security_name(name) &&
 		    enn_preconnection_parse(pre, name, value, &error) != ENN_OK) {
 			return bad("-o", &error);

@@ -28,13 +28,12 @@ static const char *const result_names[] = {
 
 /* ---- checks ---------------------------------------------------------------------------------- */
 
-bool survey_expect(struct survey *s, bool condition, const char *otherwise)
+void survey_refute(struct survey *s, const char *why)
 {
-	if (!condition && !s->refuted) {
+	if (!s->refuted) {
 		s->refuted = true;
-		(void)snprintf(s->evidence, sizeof(s->evidence), "%s", otherwise);
+		(void)snprintf(s->evidence, sizeof(s->evidence), "%s", why);
 	}
-	return condition;
 }
 
 void survey_tell(struct survey *s, const char *format, ...)
@@ -67,7 +66,7 @@ static enum result judge(struct survey *s, const struct survey_subject *subject,
 	s->evidence[0] = '\0';
 	s->refuted = false;
 	if (check == NULL && built) {
-		(void)survey_expect(s, false, "built, but nothing here proves it");
+		survey_refute(s, "built, but nothing here proves it");
 		return RESULT_FAILED;
 	}
 	if (check != NULL) {

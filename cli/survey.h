@@ -38,8 +38,16 @@ struct survey_subject {
 extern const struct survey_subject survey_tls;
 extern const struct survey_subject survey_wireguard;
 
-/* A condition without which the feature is not there; the first that does not hold is the evidence. */
-bool survey_expect(struct survey *s, bool condition, const char *otherwise);
+/* The feature is not there; the first reason is the evidence. */
+void survey_refute(struct survey *s, const char *why);
+/* A condition without which the feature is not there. */
+static inline bool survey_expect(struct survey *s, bool condition, const char *otherwise)
+{
+	if (!condition) {
+		survey_refute(s, otherwise);
+	}
+	return condition;
+}
 /* What was seen, if everything held. */
 void survey_tell(struct survey *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

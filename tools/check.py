@@ -9,9 +9,11 @@ api suites run a second time under AddressSanitizer and UBSan, and the valgrind 
 
 import argparse
 import concurrent.futures
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,8 @@ TOP = Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
 SANITIZED_SUITES = {"unit", "sim", "fuzz", "api", "vectors"}
 SERIAL_SUITES = {"interop", "cli", "install"}
+GRACE = 10  # seconds in which what was killed must be gone
+RUNNING = set()  # in sessions of their own, so that Ctrl-C does not reach them
 LINTS = ["format", "layers", "sizes", "headers", "exports", "leftovers", "tidy", "manuals"]
 
 
@@ -90,18 +94,32 @@ def parse_junit(result, path, status):
         result.failed.append("pytest found no tests")
 
 
+def kill_group(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(command, env, cwd, timeout):
     """The program's output and exit status; a time-out kills its whole process group."""
-    process = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                               start_new_session=True)
+    try:
+        process = subprocess.Popen(command, env=env, cwd=cwd, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                   start_new_session=True)
+    except OSError as error:
+        return f"Bail out! {command[0]}: {error.strerror}\n", 127
+    RUNNING.add(process)
     try:
         out, _ = process.communicate(timeout=timeout)
         return out.decode(errors="replace"), process.returncode
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)
-        out, _ = process.communicate()
+        kill_group(process)
+        try:
+            out, _ = process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired as late:  # somebody who left the group has its output
+            out = late.stdout or b""
         return out.decode(errors="replace") + f"\nBail out! no end after {timeout} s\n", 124
+    finally:
+        RUNNING.discard(process)
 
 
 def run_test(test, label, wrap):
@@ -197,7 +215,8 @@ def main():
     begin = time.monotonic()
     results = []
     serial = []
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=2)
+    try:
         parallel = []
         for beside, function in jobs(set(arguments.suites)):
             if beside:
@@ -207,9 +226,15 @@ def main():
         for future in concurrent.futures.as_completed(parallel):
             results.append(future.result())
             show(results[-1], arguments.v)
-    for function in serial:
-        results.append(function())
-        show(results[-1], arguments.v)
+        for function in serial:
+            results.append(function())
+            show(results[-1], arguments.v)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(RUNNING):
+            kill_group(process)
+        print("interrupted", flush=True)
+        return 130
 
     skipped = [(r.name, reason) for r in results for reason in r.skipped]
     failed = [(r.name, name) for r in results for name in r.failed]

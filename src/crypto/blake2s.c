@@ -27,6 +27,7 @@ bool enn_blake2s_open(struct enn_crypto *c)
 	c->blake2s_mac = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
 	EVP_MAC_free(mac);
 	return c->blake2s != NULL && c->blake2s_hash != NULL && c->blake2s_mac != NULL &&
+	       EVP_DigestInit_ex2(c->blake2s_hash, c->blake2s, NULL) == 1 &&
 	       EVP_MAC_CTX_set_params(c->blake2s_mac, params) == 1;
 }
 
@@ -42,7 +43,8 @@ enum enn_status enn_blake2s(const struct enn_env *env, const struct enn_bytes *p
 {
 	const struct enn_crypto *c = env->crypto;
 
-	if (EVP_DigestInit_ex2(c->blake2s_hash, c->blake2s, NULL) != 1) {
+	/* No type: that of the last time, which enn_blake2s_open has set. */
+	if (EVP_DigestInit_ex2(c->blake2s_hash, NULL, NULL) != 1) {
 		return ENN_E_CRYPTO;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -66,17 +68,39 @@ enum enn_status enn_blake2s_mac(const struct enn_env *env, const uint8_t *key, s
 	return ENN_OK;
 }
 
+static enum enn_status hash_once(const struct enn_env *env, const uint8_t *data, size_t len,
+				 uint8_t *out)
+{
+	const struct enn_bytes piece = {data, len};
+	return enn_blake2s(env, &piece, 1, out);
+}
+
+/* Texts of a key derivation are at most a hash and a byte; copied behind the pad they take one call
+ * of libcrypto instead of three. */
+#define SHORT_TEXT (ENN_BLAKE2S + 1)
+
 /* RFC 2104 with the hash H of 64-byte blocks: H(key ^ opad || H(key ^ ipad || text)). */
 static enum enn_status hmac(const struct enn_env *env, const uint8_t pads[2][BLOCK],
-			    struct enn_bytes first, struct enn_bytes second, uint8_t *out)
+			    struct enn_bytes text, uint8_t *out)
 {
-	uint8_t inner[ENN_BLAKE2S];
-	const struct enn_bytes in[3] = {{pads[0], BLOCK}, first, second};
-	const struct enn_bytes outer[2] = {{pads[1], BLOCK}, {inner, sizeof(inner)}};
+	uint8_t all[BLOCK + SHORT_TEXT];
+	enum enn_status status;
 
-	ENN_TRY(enn_blake2s(env, in, 3, inner));
-	enum enn_status status = enn_blake2s(env, outer, 2, out);
-	enn_wipe(inner, sizeof(inner));
+	memcpy(all, pads[0], BLOCK);
+	if (text.len <= SHORT_TEXT) {
+		if (text.len > 0) {
+			memcpy(all + BLOCK, text.data, text.len);
+		}
+		status = hash_once(env, all, BLOCK + text.len, all + BLOCK);
+	} else {
+		const struct enn_bytes in[2] = {{all, BLOCK}, text};
+		status = enn_blake2s(env, in, 2, all + BLOCK);
+	}
+	if (status == ENN_OK) {
+		memcpy(all, pads[1], BLOCK);
+		status = hash_once(env, all, BLOCK + ENN_BLAKE2S, out);
+	}
+	enn_wipe(all, sizeof(all));
 	return status;
 }
 
@@ -94,10 +118,9 @@ enum enn_status enn_blake2s_hmac(const struct enn_env *env, const uint8_t key[EN
 {
 	uint8_t pads[2][BLOCK];
 	const struct enn_bytes text = {data, len};
-	const struct enn_bytes nothing = {pads[0], 0};
 
 	make_pads(key, pads);
-	enum enn_status status = hmac(env, pads, text, nothing, out);
+	enum enn_status status = hmac(env, pads, text, out);
 	enn_wipe(pads, sizeof(pads));
 	return status;
 }
@@ -106,22 +129,21 @@ enum enn_status enn_blake2s_hmac(const struct enn_env *env, const uint8_t key[EN
 static enum enn_status expand(const struct enn_env *env, const uint8_t *prk, uint8_t *const out[3])
 {
 	uint8_t pads[2][BLOCK];
-	uint8_t last[ENN_BLAKE2S];
+	uint8_t last[SHORT_TEXT]; /* the output before, and the number */
 	size_t last_len = 0;
 	enum enn_status status = ENN_OK;
 
 	make_pads(prk, pads);
 	for (uint8_t i = 0; i < 3 && status == ENN_OK; i++) {
-		uint8_t number = i + 1;
-		const struct enn_bytes first = {last, last_len};
-		const struct enn_bytes second = {&number, 1};
 		if (i > 0 && out[i] == NULL && (i == 2 || out[2] == NULL)) {
 			break;
 		}
-		status = hmac(env, pads, first, second, last);
-		last_len = sizeof(last);
+		last[last_len] = i + 1;
+		const struct enn_bytes text = {last, last_len + 1};
+		status = hmac(env, pads, text, last);
+		last_len = ENN_BLAKE2S;
 		if (status == ENN_OK && out[i] != NULL) {
-			memcpy(out[i], last, sizeof(last));
+			memcpy(out[i], last, ENN_BLAKE2S);
 		}
 	}
 	enn_wipe(pads, sizeof(pads));

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "runtime/checksum.h"
+#include "base/checksum.h"
 #include "runtime/ip_format.h"
 #include "runtime/offload.h"
 

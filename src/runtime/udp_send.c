@@ -137,12 +137,18 @@ static bool is_old_news(int error)
 	       error == EHOSTDOWN || error == EPROTO || error == ENOPROTOOPT;
 }
 
-/* Is there another way to send it? An address that is no longer ours is refused as source (EINVAL).
- * Paths whose packets are smaller than the segments refuse batches (EINVAL, EMSGSIZE), and so do
- * devices that cannot compute checksums (EIO). */
+/* An address that is no longer ours: what the kernel says to it depends on its version. */
+static bool refuses_source(int error)
+{
+	return error == EINVAL || error == ENETUNREACH || error == EADDRNOTAVAIL;
+}
+
+/* Is there another way to send it? Without the source that the path names; or one by one: paths
+ * whose packets are smaller than the segments refuse batches (EINVAL, EMSGSIZE), and so do devices
+ * that cannot compute checksums (EIO). */
 static bool try_otherwise(struct enn_udp_socket *s, struct attempt *a, int error, bool several)
 {
-	if (error == EINVAL && a->source) {
+	if (refuses_source(error) && a->source) {
 		a->source = false;
 		a->suspect = true;
 		return true;

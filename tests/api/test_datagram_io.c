@@ -15,7 +15,7 @@
 #include "taps/internal.h"
 
 #define MS	 ENN_MILLISECOND
-#define MESSAGES 300
+#define MESSAGES 150
 
 /* The answers of sendmsg, which the linker leads here (meson.build). */
 static struct {

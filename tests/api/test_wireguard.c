@@ -396,6 +396,49 @@ static void test_update_keys(void **state)
 	expect_message(f, f->server, "new", 3);
 }
 
+/* Two initiations of a peer within a fiftieth of a second are one too many (WP §5.1). */
+static void let_time_pass(struct fixture *f)
+{
+	fixture_quiet(f, 60 * MS);
+}
+
+/* The server's connection has ended and the application still holds it: the peer may come back. */
+static void test_again(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_pair(f);
+	for (int i = 0; i < 3; i++) {
+		struct enn_connection ended = f->server;
+		CHECK(enn_connection_close(f->server));
+		(void)fixture_await(f, ENN_TAPS_CLOSED, f->server.id);
+		enn_connection_free(f->client);
+		let_time_pass(f);
+		pair_up(f);
+		assert_int_not_equal(f->server.id, ended.id);
+		CHECK(enn_connection_send(f->client, "again", 5, NULL));
+		expect_message(f, f->server, "again", 5);
+	}
+}
+
+/* A client that was started anew goes on where its peer's connection is. */
+static void test_restarted_client(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_pair(f);
+	CHECK(enn_connection_send(f->client, "first", 5, NULL));
+	expect_message(f, f->server, "first", 5);
+	enn_connection_free(f->client);
+	let_time_pass(f);
+	fixture_initiate(f);
+	(void)fixture_await(f, ENN_TAPS_READY, f->client.id);
+	CHECK(enn_connection_send(f->client, "second", 6, NULL));
+	expect_message(f, f->server, "second", 6);
+	CHECK(enn_connection_send(f->server, "third", 5, NULL));
+	expect_message(f, f->client, "third", 5);
+}
+
 /* ---- selection ----------------------------------------------------------------------- */
 
 static const char *why_pruned(struct enn_preconnection *pre, bool listen)
@@ -456,6 +499,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_longest_message, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_clients, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_roaming, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_restarted_client, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_update_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pruned_without_keys, setup, teardown),
 	};

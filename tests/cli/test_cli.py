@@ -464,14 +464,15 @@ def test_output_to_a_socket_that_is_full(pki):
 
 
 def test_many_connections_at_once(pki):
+    import fcntl
     import socket
     import ssl
     context = ssl.create_default_context(cafile=str(pki / "ca.pem"))
     with listener(pki, "--exec", "cat", "--keep") as it:
-        peers = [context.wrap_socket(socket.create_connection(("127.0.0.1", it.port)),
+        fcntl.fcntl(it.process.stderr, fcntl.F_SETPIPE_SZ, 1 << 20)  # nobody reads its events
+        peers = [context.wrap_socket(socket.create_connection(("127.0.0.1", it.port), 10),
                                      server_hostname="localhost") for _ in range(270)]
         for number in (0, 135, 269):  # the oldest gets its turn as well as the newest
-            peers[number].settimeout(10)
             peers[number].sendall(b"are you there?")
             assert peers[number].recv(100) == b"are you there?", number
         for peer in peers:

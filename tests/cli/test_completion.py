@@ -44,14 +44,30 @@ def test_commands():
     assert complete("nonsense", "--") == []
 
 
-@pytest.mark.parametrize("command", ["connect", "listen", "tunnel", "keygen", "features"])
+def options_of(text):
+    """The rows of a help: what stands in the first column."""
+    rows = [re.sub(r"   .*", "", line.strip()) for line in text.splitlines()
+            if line.startswith("  ")]
+    return re.findall(r"--[a-z0-9-]+", "\n".join(rows))
+
+
+@pytest.mark.parametrize("command", ["connect", "listen", "tunnel", "features"])
 def test_options(command):
-    listed = re.findall(r"--[a-z0-9-]+", "\n".join(
-        re.sub(r"   .*", "", line.strip()) for line in help_of(command).splitlines()
-        if line.startswith("  ")))
-    assert listed and complete(command, "--") == listed
-    for option in listed:  # there is such an option: what is complained about is another thing
-        done = subprocess.run([ENNEAD, command, option, "\n", "-h"], stdout=subprocess.PIPE,
+    assert_known(options_of(help_of(command)), command)
+
+
+def test_options_of_sections():
+    first, second = help_of("keygen").split("keygen wireguard ")
+    assert_known(options_of(first), "keygen")
+    assert_known(options_of(second), "keygen", "wireguard")
+    assert complete("keygen", "w") == ["wireguard"]
+    assert complete("connect", "tls://host:1", "--js") == ["--json"]
+
+
+def assert_known(options, *command):
+    assert options and complete(*command, "--") == options
+    for option in options:  # there is such an option: what is complained about is another thing
+        done = subprocess.run([ENNEAD, *command, option, "\n", "-h"], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
         assert "unknown option" not in done.stderr and "is unknown" not in done.stderr, option
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "runtime/checksum.h"
+#include "base/checksum.h"
 #include "runtime/offload.h"
 
 #define JOIN   1u /* else cut */

@@ -17,7 +17,7 @@ point() {
 		sed 's/^/# /' "$prefix/log"
 	fi
 }
-echo 1..6
+echo 1..7
 libdir=$(cd "$build" && meson introspect --buildoptions |
 	/usr/bin/python3 -c 'import json,sys;print({o["name"]:o["value"] for o in json.load(sys.stdin)}["libdir"])')
 point "install" env DESTDIR="$prefix" meson install -C "$build" --no-rebuild --quiet
@@ -29,4 +29,5 @@ point "an external program builds" cc -std=c17 -Wall -Wextra -Werror -o "$prefix
 	"$source/tests/install/external.c" $(pkg-config --cflags --libs ennead)
 point "and runs" env LD_LIBRARY_PATH="$root/$libdir" "$prefix/external"
 point "the command runs" env LD_LIBRARY_PATH="$root/$libdir" "$root/bin/ennead" version
+point "completion is there" test -s "$root/share/bash-completion/completions/ennead"
 point "manuals are there" test -s "$root/share/man/man1/ennead-connect.1"

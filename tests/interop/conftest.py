@@ -18,6 +18,8 @@ from programs import DRIVER, PEERS, PROGRAMS, flags
 from tools import SECTION as TOOLS_SECTION
 from tools import Bench, without_command
 
+collect_ignore = ["wireguard"]  # a run of its own, with its own fixtures and matrix
+
 LIBRARY_SECTION = "TLS libraries (Ennead's role → the peer)"
 COLUMNS = [(peer, role) for peer in PEERS for role in ("client", "server")]
 COLUMN_NAMES = ["%s → %s" % (role, peer) for peer, role in COLUMNS]

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "base/checksum.h"
 #include "packets.h"
-#include "runtime/checksum.h"
 
 #define RUNS 3000
 

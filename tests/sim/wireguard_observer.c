@@ -82,8 +82,8 @@ static void saw_handshake(struct dgram_host *h, const uint8_t *data, size_t len)
 	}
 	own->initiations++;
 	enn_time now = dgram_clock(h);
-	/* who has had several keys may be several peers */
-	if (own->host[to].keys == 1 && me->last_initiation[to] != ENN_TIME_NEVER &&
+	/* who has had several keys may be several peers, and starts anew with a new one of its own */
+	if (own->host[to].keys == 1 && me->keys == 1 && me->last_initiation[to] != ENN_TIME_NEVER &&
 	    now - me->last_initiation[to] < REKEY_TIMEOUT) {
 		dgram_violation(w, "%s: two initiations for %s within %.3f s", h->name,
 				w->host[to].name,

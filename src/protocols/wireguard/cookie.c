@@ -146,31 +146,16 @@ enum enn_wg_verdict enn_wg_judge(struct enn_wireguard *d, enn_time now, struct e
 	return enn_wg_under_load(d, now) ? judge_under_load(d, now, message) : VERDICT_WORK;
 }
 
-static const uint8_t *next_nonce(struct enn_wireguard *d)
-{
-	struct enn_wg_cookies *c = &d->cookies;
-
-	if (c->nonces_left == 0) {
-		if (enn_random(d->env, c->nonces, sizeof(c->nonces)) != ENN_OK) {
-			return NULL;
-		}
-		c->nonces_left = NONCE_STOCK;
-	}
-	return &c->nonces[(size_t)--c->nonces_left * ENN_WG_NONCE];
-}
-
 /* Bound to the mac1 of the message, which only its sender and whom it was sent to have seen. */
 void enn_wg_reply_cookie(struct enn_wireguard *d, struct enn_bytes message)
 {
+	uint8_t nonce[ENN_WG_NONCE];
 	uint8_t sealed[ENN_WG_COOKIE + ENN_WG_TAG];
 	struct enn_reader r = enn_reader_of(message.data, message.len);
 	struct enn_bytes mac1 = {message.data + message.len - ENN_WG_MACS, ENN_WG_MAC};
 
-	if (d->reply_tail - d->reply_head == REPLY_RING) {
-		return;
-	}
-	const uint8_t *nonce = next_nonce(d);
-	if (nonce == NULL) {
+	if (d->reply_tail - d->reply_head == REPLY_RING ||
+	    enn_wg_random(&d->tools, nonce, sizeof(nonce)) != ENN_OK) {
 		return;
 	}
 	enn_xchacha_seal(d->local.cookie_key, nonce, mac1, d->cookies.cookie, ENN_WG_COOKIE,
@@ -178,7 +163,7 @@ void enn_wg_reply_cookie(struct enn_wireguard *d, struct enn_bytes message)
 	(void)enn_read_u32_le(&r); /* the type */
 	const struct enn_wg_cookie_reply reply = {
 		.receiver = enn_read_u32_le(&r),
-		.nonce = {nonce, ENN_WG_NONCE},
+		.nonce = {nonce, sizeof(nonce)},
 		.cookie = {sealed, sizeof(sealed)},
 	};
 	struct enn_wg_reply *out = &d->replies[d->reply_tail++ % REPLY_RING];

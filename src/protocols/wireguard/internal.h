@@ -48,9 +48,8 @@
 #define REPLAY_WORDS 128 /* 2^13 counters */
 #define MAX_STAGED   128 /* packets of one peer that wait for a session */
 #define MAX_PEERS    (1u << 24)
-#define SEND_RING    256 /* packets between send and transmit; a power of two */
-#define REPLY_RING   64	 /* cookie replies that wait for transmit; a power of two */
-#define NONCE_STOCK  32
+#define SEND_RING    256   /* packets between send and transmit; a power of two */
+#define REPLY_RING   64	   /* cookie replies that wait for transmit; a power of two */
 #define BATCH	     64	   /* packets sealed or opened in one go */
 #define MAX_INNER    65475 /* the largest inner packet that still fits a UDP datagram */
 #define MIN_BATCH    2048
@@ -140,8 +139,8 @@ struct enn_wg_peer {
 	enn_time deadline[DEADLINE_COUNT];
 	uint32_t attempts;
 	enn_time unanswered_since; /* ENN_TIME_NEVER: the last initiation was answered */
-	bool another_keepalive; /* data came while a keepalive was due already */
-	bool last_minute;	/* a handshake was begun because the keys are nearly too old */
+	bool another_keepalive;	   /* data came while a keepalive was due already */
+	bool last_minute;	   /* a handshake was begun because the keys are nearly too old */
 	uint16_t persistent_keepalive;
 	struct enn_wg_staged *staged;
 	struct enn_wg_staged **staged_tail;
@@ -198,9 +197,6 @@ struct enn_wg_cookies {
 	bool always;
 	struct enn_rate_limit *rates;
 	uint8_t cookie[ENN_WG_COOKIE]; /* for the sender of the message that was judged last */
-	/* Nonces of replies, drawn many at a time: a draw costs more than a cookie. */
-	uint8_t nonces[NONCE_STOCK * ENN_WG_NONCE];
-	uint32_t nonces_left;
 };
 
 /* The packets of one ingest, worked through by next_event. */

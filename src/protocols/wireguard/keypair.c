@@ -45,7 +45,7 @@ enum enn_status enn_wg_index_take(struct enn_wireguard *d, struct enn_wg_index *
 
 	do {
 		uint8_t bytes[4];
-		ENN_TRY(enn_random(d->env, bytes, sizeof(bytes)));
+		ENN_TRY(enn_wg_random(&d->tools, bytes, sizeof(bytes)));
 		memcpy(&value, bytes, sizeof(bytes));
 	} while (enn_wg_indices_find(d->indices, value) != NULL);
 	return enn_wg_index_take_value(d, index, value, peer, keypair);

@@ -5,6 +5,7 @@
  */
 #include "protocols/wireguard/link.h"
 
+#include "base/checksum.h"
 #include "base/log.h"
 #include "crypto/blake2s.h"
 #include "features/security.h"
@@ -32,42 +33,15 @@ enum enn_status enn_wg_link_address(const struct enn_env *env, const uint8_t *pu
 
 /* ---- packets --------------------------------------------------------------------------------- */
 
-/* The Internet checksum's sum (RFC 1071) over whole bytes; an odd one at the end is padded. */
-static uint64_t sum_of(struct enn_bytes bytes, uint64_t sum)
-{
-	struct enn_reader r = enn_reader_of(bytes.data, bytes.len);
-
-	while (enn_reader_left(&r) >= 4) {
-		sum += enn_read_u32(&r);
-	}
-	if (enn_reader_left(&r) >= 2) {
-		sum += enn_read_u16(&r);
-	}
-	if (enn_reader_left(&r) == 1) {
-		sum += (uint64_t)enn_read_u8(&r) << 8;
-	}
-	return sum;
-}
-
-static uint16_t folded(uint64_t sum)
-{
-	while (sum >> 16 != 0) {
-		sum = (sum & 0xffff) + (sum >> 16);
-	}
-	uint16_t checksum = (uint16_t)~sum;
-	return checksum == 0 ? 0xffff : checksum; /* RFC 8200 §8.1: zero is not sent */
-}
-
-/* IPv6 (RFC 8200 §3) and UDP (RFC 768). */
+/* IPv6 (RFC 8200 §3) and UDP (RFC 768), whose checksum also covers the addresses, the length and the
+ * next header (RFC 8200 §8.1). */
 static void write_head(const struct enn_wg_link *link, struct enn_bytes message, uint8_t *head)
 {
 	struct enn_writer w = enn_writer_of(head, LINK_HEADER);
 	uint16_t udp_len = (uint16_t)(8 + message.len);
-	uint64_t sum = sum_of((struct enn_bytes){link->own_address, 16}, 0);
+	uint8_t pseudo[4];
+	struct enn_writer p = enn_writer_of(pseudo, sizeof(pseudo));
 
-	sum = sum_of((struct enn_bytes){link->peer_address, 16}, sum);
-	sum += 2 * (uint64_t)udp_len + NEXT_HEADER_UDP + 2 * (uint64_t)LINK_PORT;
-	sum = sum_of(message, sum);
 	enn_write_u32(&w, UINT32_C(6) << 28);
 	enn_write_u16(&w, udp_len);
 	enn_write_u8(&w, NEXT_HEADER_UDP);
@@ -77,7 +51,14 @@ static void write_head(const struct enn_wg_link *link, struct enn_bytes message,
 	enn_write_u16(&w, LINK_PORT);
 	enn_write_u16(&w, LINK_PORT);
 	enn_write_u16(&w, udp_len);
-	enn_write_u16(&w, folded(sum));
+	enn_write_u16(&w, 0);
+	enn_write_u16(&p, udp_len);
+	enn_write_u16(&p, NEXT_HEADER_UDP);
+	uint64_t sum = enn_checksum_add(head + 8, LINK_HEADER - 8, 0);
+	sum = enn_checksum_add(pseudo, sizeof(pseudo), sum);
+	uint16_t checksum =
+		(uint16_t)~enn_checksum_fold(enn_checksum_add(message.data, message.len, sum));
+	enn_checksum_store(head + LINK_HEADER - 2, checksum == 0 ? 0xffff : checksum);
 }
 
 /* The message inside; false: a packet that is none. Who sent it was checked by its address. */

@@ -29,6 +29,10 @@ enum enn_status enn_wg_tools_open(struct enn_wg_tools *tools, const struct enn_e
 	const struct enn_bytes name = TEXT(construction);
 
 	tools->env = env;
+	tools->stock = enn_alloc(env, sizeof(*tools->stock));
+	if (tools->stock == NULL) {
+		return ENN_E_MEMORY;
+	}
 	ENN_TRY(enn_blake2s(env, &name, 1, tools->construction));
 	ENN_TRY(enn_aead_new(env, alg, ENN_AEAD_SEAL, zero, &tools->seal));
 	return enn_aead_new(env, alg, ENN_AEAD_OPEN, zero, &tools->open);
@@ -38,6 +42,24 @@ void enn_wg_tools_close(struct enn_wg_tools *tools)
 {
 	enn_aead_free(tools->env, tools->seal);
 	enn_aead_free(tools->env, tools->open);
+	enn_free_secret(tools->env, tools->stock, sizeof(*tools->stock));
+}
+
+enum enn_status enn_wg_random(const struct enn_wg_tools *t, uint8_t *out, size_t len)
+{
+	struct enn_wg_stock *stock = t->stock;
+
+	if (t->env->random != NULL) { /* a source of the caller's is asked for what is needed */
+		return enn_random(t->env, out, len);
+	}
+	if (stock->left < len) {
+		ENN_TRY(enn_random(t->env, stock->bytes, sizeof(stock->bytes)));
+		stock->left = sizeof(stock->bytes);
+	}
+	stock->left -= len;
+	memcpy(out, stock->bytes + stock->left, len);
+	enn_wipe(stock->bytes + stock->left, len);
+	return ENN_OK;
 }
 
 /* H = HASH(H || data) */
@@ -233,8 +255,10 @@ static enum enn_status make_ephemeral(const struct enn_wg_tools *t,
 				      struct enn_wg_handshake *hs, uint8_t public_key[ENN_WG_KEY])
 {
 	uint8_t private_key[ENN_WG_KEY];
-	enum enn_status status = enn_wireguard_generate_key(t->env, private_key);
+	enum enn_status status = enn_wg_random(t, private_key, sizeof(private_key));
 
+	private_key[0] &= 248; /* RFC 7748 §5 */
+	private_key[31] = (uint8_t)((private_key[31] & 127) | 64);
 	if (status == ENN_OK) {
 		status = enn_x25519_key_new(t->env, private_key, &hs->ephemeral);
 	}

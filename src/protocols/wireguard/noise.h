@@ -12,16 +12,26 @@
 #include "crypto/x25519.h"
 #include "protocols/wireguard/wire.h"
 
+/* Random bytes drawn many at a time: libcrypto's generator costs more a call than a byte. What was
+ * handed out is wiped. */
+struct enn_wg_stock {
+	uint8_t bytes[256];
+	size_t left;
+};
+
 /* What the handshake computes with. The AEADs are keyed anew for each use. */
 struct enn_wg_tools {
 	const struct enn_env *env;
 	struct enn_aead *seal;
 	struct enn_aead *open;
+	struct enn_wg_stock *stock;
 	uint8_t construction[ENN_WG_HASH]; /* where every chaining key begins */
 };
 
 enum enn_status enn_wg_tools_open(struct enn_wg_tools *tools, const struct enn_env *env);
 void enn_wg_tools_close(struct enn_wg_tools *tools);
+/* At most 64 bytes. ENN_E_CRYPTO. */
+enum enn_status enn_wg_random(const struct enn_wg_tools *tools, uint8_t *out, size_t len);
 
 /* This side's identity. */
 struct enn_wg_local {

@@ -33,7 +33,7 @@ static enn_time jitter(const struct enn_wg_peer *p)
 	uint8_t bytes[4] = {0};
 	uint32_t r;
 
-	if (enn_random(p->device->env, bytes, sizeof(bytes)) != ENN_OK) {
+	if (enn_wg_random(&p->device->tools, bytes, sizeof(bytes)) != ENN_OK) {
 		return 0;
 	}
 	memcpy(&r, bytes, sizeof(r));

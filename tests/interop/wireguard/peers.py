@@ -19,8 +19,9 @@ from lab import LIMIT, children, command, processor_seconds
 
 HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent.parent
-ENNEAD = Path(os.environ.get("ENNEAD", TOP / "build/check/cli/ennead"))
-PROGRAMS = Path(os.environ.get("WIREGUARD_PROGRAMS", TOP / "build/check/tests/interop/wireguard"))
+ENNEAD = Path(os.environ.get("ENNEAD", TOP / "build/check/cli/ennead")).resolve()
+PROGRAMS = Path(os.environ.get("WIREGUARD_PROGRAMS",
+                               TOP / "build/check/tests/interop/wireguard")).resolve()
 PORT = 51820
 MTU = 1420
 

@@ -102,7 +102,7 @@ def test_endpoint_set(meeting):
     # To a port where nobody is: nothing comes through. And back again.
     source.wg("set", source.node.name, "peer", target.node.public_key, "endpoint",
               endpoint(address.address(4), 9))
-    source.machine.run("ping", "-n", "-c", 1, "-W", 1, target.node.inner(4), check=False)
+    source.machine.run("ping", "-n", "-c", 1, "-W", 0.4, target.node.inner(4), check=False)
     source.wg("set", source.node.name, "peer", target.node.public_key, "endpoint",
               endpoint(address.address(4)))
     ping(source, target)

@@ -31,7 +31,7 @@ def test_wrong_psk(meeting):
     source, target = meeting.first
     source.wg("set", source.node.name, "peer", target.node.public_key, "preshared-key", "/dev/stdin",
               stdin=new_psk() + "\n")
-    source.machine.run("ping", "-n", "-c", 2, "-i", 0.2, "-W", 1, target.node.inner(4),
+    source.machine.run("ping", "-n", "-c", 2, "-i", 0.2, "-W", 0.4, target.node.inner(4),
                        check=False)
     # The responder cannot tell before the initiator uses the session; no packet comes through.
     assert source.sees(target)["handshake"] == 0
@@ -75,7 +75,7 @@ def test_mtu(meeting, mtu):
             ping(source, target, count=1, size=mtu - 28 - short, options=("-M", "do"))
         ping(source, target, count=2, size=mtu - 48, options=("-M", "do"), family=6)
         # One more than fits is refused by the sender's own stack.
-        out = source.machine.run("ping", "-n", "-c", 1, "-W", 1, "-M", "do", "-s", mtu - 27,
+        out = source.machine.run("ping", "-n", "-c", 1, "-W", 0.4, "-M", "do", "-s", mtu - 27,
                                  target.node.inner(4), check=False)
         assert " 0 received" in out, out
 
@@ -145,14 +145,14 @@ def test_cryptokey_routing(meeting):
     for source, target in ((meeting.ours, meeting.theirs), (meeting.theirs, meeting.ours)):
         ping(source, target, count=1)
         source.machine.ip("addr add %s/32 dev lo" % stranger.inner(4))
-        out = source.machine.run("ping", "-n", "-c", 2, "-i", 0.1, "-W", 1, "-I",
+        out = source.machine.run("ping", "-n", "-c", 2, "-i", 0.1, "-W", 0.4, "-I",
                                  stranger.inner(4), target.node.inner(4), check=False)
         assert " 0 received" in out, out
         # An answer would find its way back, if there were one.
         source.machine.ip("addr del %s/32 dev lo" % stranger.inner(4))
         # And there is no peer for a destination that nobody is responsible for.
         source.machine.ip("route add %s/32 dev %s" % (stranger.inner(4), source.node.name))
-        out = source.machine.run("ping", "-n", "-c", 1, "-W", 1, stranger.inner(4), check=False)
+        out = source.machine.run("ping", "-n", "-c", 1, "-W", 0.4, stranger.inner(4), check=False)
         assert " 0 received" in out, out
         source.machine.ip("route del %s/32 dev %s" % (stranger.inner(4), source.node.name))
         ping(source, target, count=1)

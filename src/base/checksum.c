@@ -2,7 +2,7 @@
  *
  * Summing, 32 bytes a step in four sums that do not wait for each other.
  */
-#include "runtime/checksum.h"
+#include "base/checksum.h"
 
 /* Adds w and the carry of that: the end-around carry of RFC 1071 with 64-bit words. */
 static inline uint64_t add(uint64_t sum, uint64_t w)

@@ -3,8 +3,8 @@
  * The Internet checksum (RFC 1071). Sums are kept unfolded, in the machine's byte order: the ones'
  * complement sum does not care (RFC 1071 §2 B), only its result is stored as it is.
  */
-#ifndef ENN_RUNTIME_CHECKSUM_H
-#define ENN_RUNTIME_CHECKSUM_H
+#ifndef ENN_BASE_CHECKSUM_H
+#define ENN_BASE_CHECKSUM_H
 
 #include <stddef.h>
 #include <stdint.h>
