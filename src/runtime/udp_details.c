@@ -12,6 +12,7 @@ static void add(struct enn_udp_details *d, int level, int type, const void *valu
 {
 	struct cmsghdr *c = (struct cmsghdr *)(void *)(d->bytes + d->len);
 
+	memset(c, 0, CMSG_SPACE(len)); /* the padding too: the kernel copies it */
 	c->cmsg_level = level;
 	c->cmsg_type = type;
 	c->cmsg_len = CMSG_LEN(len);

@@ -8,8 +8,8 @@
  */
 #include <string.h>
 
-#include "fuzz.h"
 #include "base/checksum.h"
+#include "fuzz.h"
 #include "runtime/offload.h"
 
 #define JOIN   1u /* else cut */

@@ -13,7 +13,7 @@
 #include "base/checksum.h"
 #include "packets.h"
 
-#define RUNS 3000
+#define RUNS 1000
 
 static uint8_t large[PACKET_MAX];
 static uint8_t again[PACKET_MAX];

@@ -189,9 +189,15 @@ static void mutate(const struct dgram_world *w, struct dgram_datagram *d, struct
 		sim_rng_fill(r, d->data + d->len, at);
 		d->len += at;
 		break;
-	default: /* the end of another one */
+	default: /* the end of another one, which it may become altogether */
 		for (size_t i = at; i < d->len && other->data != NULL && i < other->len; i++) {
 			d->data[i] = other->data[i];
+		}
+		if (d->len == other->len && memcmp(d->data, other->data, d->len) == 0) {
+			d->id = other->id;
+			d->sender = other->sender;
+			d->fate = other->fate | DGRAM_FATE_FORGED;
+			return;
 		}
 	}
 }
@@ -220,7 +226,8 @@ static void play(struct dgram_world *w, const struct dgram_deed *deed, struct si
 	}
 	if (deed->kind == DGRAM_DEED_MUTATE) {
 		mutate(w, &d, r);
-		bool changed = d.len != found->len || memcmp(bytes, found->data, d.len) != 0;
+		bool changed = d.id == found->id &&
+			       (d.len != found->len || memcmp(bytes, found->data, d.len) != 0);
 		d.fate |= changed ? DGRAM_FATE_CHANGED : 0;
 	}
 	w->count.replayed++;

@@ -349,7 +349,7 @@ def main():
     text = json.dumps(everything(), indent=1) + "\n"
     if sys.argv[1:] == ["--check"]:
         same = OUT.read_text() == text
-        print(OUT.name, "is as computed" if same else "differs from what is computed")
+        print("1..1\n%sok 1 - %s is as computed" % ("" if same else "not ", OUT.name))
         return 0 if same else 1
     OUT.write_text(text)
     return 0

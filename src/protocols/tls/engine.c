@@ -35,8 +35,10 @@ static void stop_receiving(struct enn_tls *t)
 	enn_tls_drop_input(t);
 	wipe_keys(t, &t->receive);
 	enn_buffer_clear(&t->messages, t->carrier.env);
-	enn_buffer_clear(&t->partial, t->carrier.env);
-	t->partial_done = 0;
+	/* Data that was told last is lent until the next call of next_event: see take_back. */
+	if (t->partial_done == 0) {
+		enn_buffer_clear(&t->partial, t->carrier.env);
+	}
 }
 
 void enn_tls_failed(struct enn_tls *t)
@@ -95,6 +97,7 @@ static void tls_free(struct enn_engine *e)
 
 	enn_handshake_free(t->hs);
 	stop_receiving(t);
+	enn_buffer_clear(&t->partial, env);
 	wipe_keys(t, &t->send);
 	enn_buffer_clear(&t->flight, env);
 	enn_buffer_clear(&t->out, env);
@@ -244,6 +247,9 @@ static void take_back(struct enn_tls *t)
 	if (t->partial_done > 0 && !(t->pending & ENN_TLS_PENDING_RECEIVED)) {
 		enn_buffer_consume(&t->partial, t->partial_done);
 		t->partial_done = 0;
+		if (t->state == ENN_TLS_STATE_FAILED || t->state == ENN_TLS_STATE_CLOSED) {
+			enn_buffer_clear(&t->partial, t->carrier.env);
+		}
 	}
 	if (t->session != NULL && !(t->pending & ENN_TLS_PENDING_SESSION)) {
 		enn_free_secret(t->carrier.env, t->session, t->session_len);

@@ -128,6 +128,8 @@ struct enn_wg_peer {
 	/* WP §5.1: next is ours as responder until the peer has used it. */
 	struct enn_wg_keypair *current;
 	struct enn_wg_keypair *previous;
+	/* After handshakes that crossed, the peer may use the one before previous. */
+	struct enn_wg_keypair *older;
 	struct enn_wg_keypair *next;
 	/* The cookie that the peer gave us, and what it must be bound to. */
 	uint8_t cookie[ENN_WG_COOKIE];

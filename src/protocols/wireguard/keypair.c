@@ -113,20 +113,28 @@ void enn_wg_keypair_free(struct enn_wg_peer *p, struct enn_wg_keypair *kp)
 	enn_free_secret(env, kp, sizeof(*kp));
 }
 
+/* kp takes the place of current, which the peer may go on to use for a while. */
+static void replace_current(struct enn_wg_peer *p, struct enn_wg_keypair *kp)
+{
+	enn_wg_keypair_free(p, p->older);
+	p->older = p->previous;
+	p->previous = p->current;
+	p->current = kp;
+	if (p->older != NULL && kp->born - p->older->born >= REJECT_AFTER_TIME) {
+		enn_wg_keypair_free(p, p->older); /* as it is after handshakes that did not cross */
+		p->older = NULL;
+	}
+}
+
 void enn_wg_keypair_install(struct enn_wg_peer *p, struct enn_wg_keypair *kp)
 {
 	if (!kp->initiator) {
-		/* The peer may still use current; previous is two generations old. */
 		enn_wg_keypair_free(p, p->next);
-		enn_wg_keypair_free(p, p->previous);
-		p->previous = NULL;
 		p->next = kp;
 		return;
 	}
 	/* next stays: if both sides began at once, the peer may yet use it. */
-	enn_wg_keypair_free(p, p->previous);
-	p->previous = p->current;
-	p->current = kp;
+	replace_current(p, kp);
 }
 
 bool enn_wg_keypair_confirm(struct enn_wg_peer *p, struct enn_wg_keypair *kp)
@@ -134,19 +142,18 @@ bool enn_wg_keypair_confirm(struct enn_wg_peer *p, struct enn_wg_keypair *kp)
 	if (kp != p->next) {
 		return false;
 	}
-	enn_wg_keypair_free(p, p->previous);
-	p->previous = p->current;
-	p->current = kp;
 	p->next = NULL;
+	replace_current(p, kp);
 	return true;
 }
 
 void enn_wg_keypairs_drop(struct enn_wg_peer *p)
 {
+	enn_wg_keypair_free(p, p->older);
 	enn_wg_keypair_free(p, p->previous);
 	enn_wg_keypair_free(p, p->current);
 	enn_wg_keypair_free(p, p->next);
-	p->previous = p->current = p->next = NULL;
+	p->older = p->previous = p->current = p->next = NULL;
 }
 
 struct enn_wg_keypair *enn_wg_keypair_usable(const struct enn_wg_peer *p, enn_time now)

@@ -75,10 +75,13 @@ class Namespace:
         return sum(processor_seconds(p.child.pid) for p in self.running)
 
     def stop(self):
-        for process in self.running:  # all at once, and only then wait for each
-            if process.child.poll() is None:
-                process.child.kill()
+        """Asks all to end, so that they tidy up, and then insists."""
         for process in self.running:
+            if process.child.poll() is None:
+                process.child.terminate()
+        for process in self.running:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.child.wait(2)
             process.kill()
         self.running.clear()
 

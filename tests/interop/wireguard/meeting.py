@@ -22,7 +22,15 @@ class Meeting:
 
     def __init__(self, kind, role, folder, machine=None):
         self.kind, self.role, self.folder = kind, role, folder
+        self.ours = self.theirs = None
         self.lab = Lab()
+        try:
+            self._connect(machine)
+        except BaseException:
+            self.lab.close()
+            raise
+
+    def _connect(self, machine):
         self.space = self.lab.namespace()
         if machine is None:
             self.machine = self.lab.namespace()
@@ -30,7 +38,6 @@ class Meeting:
         else:
             self.machine = machine
             self.near, self.far = plug_in(self.space, machine)
-        self.ours = self.theirs = None
 
     def start(self, outer=4, psk=False, keepalive=None, mtu=peers.MTU, **more):
         """Starts both ends. The initiator alone knows an endpoint. `more` is for our end."""
