@@ -31,6 +31,7 @@ static bool fail(struct parser *p, struct text where, const char *format, ...)
 	p->error->line = p->number;
 	p->error->column = (unsigned)(where.at - p->line) + 1;
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not, a line above */
 	(void)vsnprintf(p->error->text, sizeof(p->error->text), format, args);
 	va_end(args);
 	return false;

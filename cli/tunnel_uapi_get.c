@@ -62,6 +62,7 @@ static void put(struct uapi_buffer *b, const char *format, ...)
 		return;
 	}
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is not, two lines above */
 	int n = vsnprintf(b->data + b->len, UAPI_MAX_LINE, format, args);
 	va_end(args);
 	b->len += (size_t)n;

@@ -388,7 +388,7 @@ enum enn_status enn_wg_new_client(const struct enn_protocol *protocol, const str
 				  const struct enn_engine_options *options, struct enn_engine **out,
 				  struct enn_error *error_out)
 {
-	struct enn_wireguard *d;
+	struct enn_wireguard *d = NULL;
 
 	(void)protocol;
 	ENN_TRY(enn_security_acquire(security, error_out));
@@ -409,7 +409,7 @@ enum enn_status enn_wg_new_client(const struct enn_protocol *protocol, const str
 					 &options->path, NULL, &d, error_out);
 	}
 	enn_security_free(security); /* the engine has its own reference */
-	if (status == ENN_OK) {
+	if (d != NULL) {
 		*out = &d->base;
 	}
 	return status;
@@ -421,7 +421,7 @@ enum enn_status enn_wg_new_server(const struct enn_protocol *protocol, const str
 				  const struct enn_engine_options *options, struct enn_engine **out,
 				  struct enn_error *error_out)
 {
-	struct enn_wireguard *d;
+	struct enn_wireguard *d = NULL;
 
 	(void)protocol;
 	ENN_TRY(enn_security_acquire(security, error_out));
@@ -435,7 +435,7 @@ enum enn_status enn_wg_new_server(const struct enn_protocol *protocol, const str
 					 &options->path, NULL, &d, error_out);
 	}
 	enn_security_free(security);
-	if (status == ENN_OK) {
+	if (d != NULL) {
 		*out = &d->base;
 	}
 	return status;

@@ -5,6 +5,7 @@
  */
 #include "protocols/wireguard/noise.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -144,12 +145,9 @@ static void log_key(const struct enn_env *env, const char *name, const uint8_t *
 {
 	char text[ENN_WIREGUARD_KEY_TEXT];
 	char line[96];
-	size_t len = strlen(name);
 
 	enn_wireguard_key_encode(key, text);
-	memcpy(line, name, len);
-	memcpy(line + len, " = ", 3);
-	memcpy(line + len + 3, text, sizeof(text));
+	(void)snprintf(line, sizeof(line), "%s = %s", name, text);
 	env->keylog(env->keylog_ctx, line);
 	enn_wipe(text, sizeof(text));
 	enn_wipe(line, sizeof(line));
@@ -254,7 +252,7 @@ static enum enn_status make_ephemeral(const struct enn_wg_tools *t,
 				      const struct enn_wg_remote *remote,
 				      struct enn_wg_handshake *hs, uint8_t public_key[ENN_WG_KEY])
 {
-	uint8_t private_key[ENN_WG_KEY];
+	uint8_t private_key[ENN_WG_KEY] = {0};
 	enum enn_status status = enn_wg_random(t, private_key, sizeof(private_key));
 
 	private_key[0] &= 248; /* RFC 7748 §5 */
