@@ -17,11 +17,11 @@ struct enn_prefix_node {
 	struct enn_prefix_node *child[2];
 	struct enn_prefix_node *parent;
 	struct enn_prefix_owner *owner;
+	uint8_t bits; /* what a look-up reads ends here, within one cache line */
+	uint8_t family;
 	/* among the prefixes of the owner, in order of insertion; next also links spare nodes */
 	struct enn_prefix_node *next;
 	struct enn_prefix_node *prev;
-	uint8_t bits;
-	uint8_t family;
 };
 
 /* ---- keys ------------------------------------------------------------------------------------- */
@@ -92,10 +92,8 @@ static void give(struct enn_prefix_node *node, struct enn_prefix_owner *owner)
 	}
 }
 
-static void take(struct enn_prefix_node *node)
+static void take(struct enn_prefix_node *node, struct enn_prefix_owner *owner)
 {
-	struct enn_prefix_owner *owner = node->owner;
-
 	if (owner->first == node) {
 		owner->first = node->next;
 	} else {
@@ -241,7 +239,7 @@ struct enn_prefix_owner *enn_prefix_insert(struct enn_prefix_table *t,
 		return before;
 	}
 	if (before != NULL) {
-		take(node);
+		take(node, before);
 	} else {
 		t->count++;
 	}
@@ -249,9 +247,10 @@ struct enn_prefix_owner *enn_prefix_insert(struct enn_prefix_table *t,
 	return before;
 }
 
-static void remove_node(struct enn_prefix_table *t, struct enn_prefix_node *node)
+static void remove_node(struct enn_prefix_table *t, struct enn_prefix_node *node,
+			struct enn_prefix_owner *owner)
 {
-	take(node);
+	take(node, owner);
 	t->count--;
 	prune(t, node);
 }
@@ -265,18 +264,18 @@ bool enn_prefix_remove(struct enn_prefix_table *t, const struct enn_prefix *pref
 	while (node != NULL && node->bits < prefix->bits && covers(node, key)) {
 		node = node->child[bit_of(key, node->bits)];
 	}
-	if (node == NULL || node->bits != prefix->bits || !covers(node, key) ||
+	if (node == NULL || node->bits != prefix->bits || !covers(node, key) || owner == NULL ||
 	    node->owner != owner) {
 		return false;
 	}
-	remove_node(t, node);
+	remove_node(t, node, owner);
 	return true;
 }
 
 void enn_prefix_remove_all(struct enn_prefix_table *t, struct enn_prefix_owner *owner)
 {
 	while (owner->first != NULL) {
-		remove_node(t, owner->first);
+		remove_node(t, owner->first, owner);
 	}
 }
 
@@ -345,7 +344,7 @@ static void clear(struct enn_prefix_table *t, struct enn_prefix_node *node)
 		}
 		struct enn_prefix_node *parent = node->parent;
 		if (node->owner != NULL) {
-			take(node);
+			take(node, node->owner);
 		}
 		enn_free(t->env, node, sizeof(*node));
 		node = parent;

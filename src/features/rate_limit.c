@@ -112,6 +112,9 @@ static struct bucket *add(struct enn_rate_limit *r, enn_time now, const uint8_t 
 /* Moves it to the end: the table stays in order of last use. */
 static void touch(struct enn_rate_limit *r, struct bucket *b)
 {
+	if (b->hh.next == NULL) {
+		return; /* there already; and uthash would free the table with its only bucket */
+	}
 	HASH_DEL(r->table, b);
 	HASH_ADD(hh, r->table, key, KEY_LEN, b);
 	if (b->hh.tbl == NULL) {

@@ -14,7 +14,7 @@ static uint64_t *word_of(const struct enn_replay *w, uint64_t counter)
 bool enn_replay_fresh(const struct enn_replay *w, uint64_t counter)
 {
 	if (counter >= w->next) {
-		return true;
+		return counter < UINT64_MAX; /* `next` has no value for the one after it */
 	}
 	/* One word less than there are, because the newest is only partly in use. */
 	if (w->next - counter > (uint64_t)(w->words - 1) * WORD_BITS) {

@@ -19,7 +19,8 @@ struct enn_replay {
 	uint32_t words;
 };
 
-/* Would it be accepted? To be asked before a packet is authenticated, changes nothing. */
+/* Would it be accepted? To be asked before a packet is authenticated, changes nothing. The counter
+ * 2^64 - 1 never is. */
 bool enn_replay_fresh(const struct enn_replay *w, uint64_t counter);
 /* Notes an authenticated counter; false: seen already, or too old. */
 bool enn_replay_accept(struct enn_replay *w, uint64_t counter);

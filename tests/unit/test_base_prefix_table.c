@@ -111,6 +111,32 @@ static void host_bits_do_not_matter(void **state)
 	assert_int_equal(out[0].bits, 24);
 }
 
+static void listed_as_they_came(void **state)
+{
+	static const uint8_t numbers[6] = {9, 3, 200, 1, 77, 4};
+	static const uint8_t left[5] = {3, 200, 1, 4, 77}; /* 9 goes; 77 leaves and comes again */
+	struct enn_prefix p = {.family = 4, .bits = 32};
+	const struct enn_prefix_node *at = NULL;
+	struct enn_prefix out;
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(numbers); i++) {
+		p.ip[3] = numbers[i];
+		insert(&p, &owners[0]);
+	}
+	p.ip[3] = 9;
+	assert_true(enn_prefix_remove(&table, &p, &owners[0]));
+	p.ip[3] = 77;
+	insert(&p, &owners[1]);
+	insert(&p, &owners[0]);
+	for (size_t i = 0; i < sizeof(left); i++) {
+		assert_true(enn_prefix_walk(&owners[0], &at, &out));
+		assert_int_equal(out.ip[3], left[i]);
+	}
+	assert_false(enn_prefix_walk(&owners[0], &at, &out));
+	assert_int_equal(owners[1].count, 0);
+}
+
 static void without_memory_nothing_changes(void **state)
 {
 	const struct enn_prefix ten = prefix_of("0a000000", 4, 8);
@@ -240,6 +266,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_longest_wins, open_table, close_table),
 		cmocka_unit_test_setup_teardown(a_prefix_moves, open_table, close_table),
 		cmocka_unit_test_setup_teardown(host_bits_do_not_matter, open_table, close_table),
+		cmocka_unit_test_setup_teardown(listed_as_they_came, open_table, close_table),
 		cmocka_unit_test_setup_teardown(without_memory_nothing_changes, open_table,
 						close_table),
 		cmocka_unit_test_setup_teardown(as_a_list_would, open_table, close_table),

@@ -49,6 +49,20 @@ static void once_and_not_too_late(void **state)
 	assert_true(enn_replay_accept(&w, UINT64_MAX - REACH));
 }
 
+/* The last of all counters is refused: after it the window could not tell new from old. */
+static void the_last_counter(void **state)
+{
+	uint64_t bits[WORDS] = {0};
+	struct enn_replay w = {.bits = bits, .words = WORDS};
+	(void)state;
+
+	assert_true(enn_replay_accept(&w, UINT64_MAX - 1));
+	assert_false(enn_replay_fresh(&w, UINT64_MAX));
+	assert_false(enn_replay_accept(&w, UINT64_MAX));
+	assert_false(enn_replay_fresh(&w, UINT64_MAX - 1));
+	assert_false(enn_replay_accept(&w, 0));
+}
+
 /* Every counter in a range, in a random order with repetitions: the same as a set with a rule. */
 static void as_a_set_would(void **state)
 {
@@ -109,6 +123,23 @@ static void a_burst_and_a_rate(void **state)
 		taken += enn_rate_limit_take(r, now, &a);
 	}
 	assert_in_range(taken, 204, 206);
+	enn_rate_limit_free(r);
+}
+
+static void one_source_takes_no_memory_again(void **state)
+{
+	const struct enn_rate_policy policy = {.per_second = 10, .burst = 5, .places = 50};
+	struct enn_rate_limit *r = enn_rate_limit_new(&t.env, &policy, seed_key);
+	struct enn_address a = ipv4(1);
+	(void)state;
+
+	assert_non_null(r);
+	assert_true(enn_rate_limit_take(r, ENN_SECOND, &a));
+	size_t calls = t.calls;
+	for (enn_time s = 2; s < 100; s++) {
+		assert_true(enn_rate_limit_take(r, s * ENN_SECOND, &a));
+	}
+	assert_int_equal(t.calls, calls);
 	enn_rate_limit_free(r);
 }
 
@@ -175,8 +206,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(once_and_not_too_late),
+		cmocka_unit_test(the_last_counter),
 		cmocka_unit_test(as_a_set_would),
 		cmocka_unit_test_setup_teardown(a_burst_and_a_rate, open_env, close_env),
+		cmocka_unit_test_setup_teardown(one_source_takes_no_memory_again, open_env,
+						close_env),
 		cmocka_unit_test_setup_teardown(an_ipv6_network_is_one, open_env, close_env),
 		cmocka_unit_test_setup_teardown(the_table_is_bounded_and_shrinks, open_env,
 						close_env),

@@ -56,7 +56,7 @@ void enn_wg_index_release(struct enn_wireguard *d, struct enn_wg_index *index)
 	const struct enn_env *env = d->env;
 
 	if (index->used) {
-		HASH_DEL(d->indices->table, index);
+		HASH_DEL(d->indices->table, index); /* NOLINT(clang-analyzer-*): uthash */
 		index->used = false;
 	}
 }
