@@ -124,7 +124,7 @@ def run(command, env, cwd, timeout):
 
 def run_test(test, label, wrap):
     result = Result(f"{label} {test['name']}")
-    env = dict(os.environ, **test["env"], ENN_SOURCE=str(TOP))
+    env = {**os.environ, **test["env"], "ENN_SOURCE": str(TOP)}
     env.setdefault("ASAN_OPTIONS", "detect_leaks=1:strict_string_checks=1")
     env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
     command = wrap + list(test["cmd"])
