@@ -87,19 +87,30 @@ struct enn_sig_alg {
 const struct enn_sig_alg *enn_sig_alg_by_tls(uint16_t scheme);
 const struct enn_sig_alg *enn_sig_alg_at(size_t index);
 
-/* A TLS 1.3 cipher suite (RFC 8446 §B.4). */
+/* How a cipher suite of TLS 1.2 authenticates; those of TLS 1.3 leave it open. */
+enum enn_suite_auth { ENN_SUITE_ANY, ENN_SUITE_ECDSA, ENN_SUITE_RSA, ENN_SUITE_PSK };
+
+/* A cipher suite of TLS 1.3 (RFC 8446 §B.4), or of TLS 1.2 with ECDHE (RFC 5289, 7905, 8422, 8442, 5489). */
 struct enn_tls_suite {
 	uint16_t code;
 	const char *name;
 	enum enn_aead_id aead;
-	enum enn_hash_id hash;
+	enum enn_hash_id hash; /* of the transcript and of HKDF or the PRF */
+	uint16_t version;      /* 0x0304 or 0x0303: the one version that it is for */
+	enum enn_suite_auth auth;
 };
 const struct enn_tls_suite *enn_tls_suite_by_code(uint16_t code);
 const struct enn_tls_suite *enn_tls_suite_at(size_t index);
 
 /* Finds a name among all algorithms of one kind, ignoring case, '-' and '_'; aliases ("secp256r1",
  * "prime256v1") included. -1 if there is none. The numbers are TLS code points. */
-enum enn_alg_kind { ENN_ALG_SUITE, ENN_ALG_GROUP, ENN_ALG_SIGNATURE, ENN_ALG_PSK_MODE };
+enum enn_alg_kind {
+	ENN_ALG_SUITE,
+	ENN_ALG_GROUP,
+	ENN_ALG_SIGNATURE,
+	ENN_ALG_PSK_MODE,
+	ENN_ALG_VERSION
+};
 int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len);
 /* The known name nearest to a wrong one (edit distance), for error messages. Never NULL. */
 const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len);

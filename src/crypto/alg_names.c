@@ -21,6 +21,10 @@ static const struct alias {
 	{ENN_ALG_SUITE, "AES_256_GCM", 0x1302},
 	{ENN_ALG_SUITE, "CHACHA20_POLY1305_SHA256", 0x1303},
 	{ENN_ALG_SUITE, "CHACHA20_POLY1305", 0x1303},
+	{ENN_ALG_VERSION, "TLS1.3", 0x0304},
+	{ENN_ALG_VERSION, "TLS1.2", 0x0303},
+	{ENN_ALG_VERSION, "1.3", 0x0304},
+	{ENN_ALG_VERSION, "1.2", 0x0303},
 	{ENN_ALG_SIGNATURE, "ecdsa_p256_sha256", 0x0403},
 	{ENN_ALG_SIGNATURE, "ecdsa_p384_sha384", 0x0503},
 };
@@ -34,6 +38,7 @@ struct row {
 static struct row row_at(enum enn_alg_kind kind, size_t index)
 {
 	static const struct row modes[] = {{"psk_dhe_ke", 1}, {"psk_ke", 0}};
+	static const struct row versions[] = {{"TLSv1.3", 0x0304}, {"TLSv1.2", 0x0303}};
 	const struct enn_tls_suite *suite;
 	const struct enn_sig_alg *sig;
 
@@ -55,6 +60,11 @@ static struct row row_at(enum enn_alg_kind kind, size_t index)
 	case ENN_ALG_PSK_MODE:
 		if (index < ENN_ARRAY_LEN(modes)) {
 			return modes[index];
+		}
+		break;
+	case ENN_ALG_VERSION:
+		if (index < ENN_ARRAY_LEN(versions)) {
+			return versions[index];
 		}
 		break;
 	}

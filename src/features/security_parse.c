@@ -104,6 +104,8 @@ static enum enn_alg_kind kind_of(enum enn_security_parameter id)
 		return ENN_ALG_GROUP;
 	case ENN_SECURITY_PSK_MODES:
 		return ENN_ALG_PSK_MODE;
+	case ENN_SECURITY_VERSIONS:
+		return ENN_ALG_VERSION;
 	default:
 		return ENN_ALG_SIGNATURE;
 	}

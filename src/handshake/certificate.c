@@ -235,11 +235,18 @@ static enum enn_status parse_certificate(struct enn_handshake *hs, struct enn_by
 					  "the certificate has a request context");
 	}
 	/* §4.4.2: extensions of an entry answer ones that we sent, and we send none that may be answered here. */
-	if (m->extensions != 0) {
-		return enn_handshake_fail(
-			hs->c, ENN_ALERT_UNSUPPORTED_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
-			"Certificate.extensions",
-			"the certificate has an extension that was not asked for");
+	for (size_t i = 0; i < m->count; i++) {
+		struct enn_views views;
+		uint16_t unknown = UINT16_MAX;
+		if (!enn_parse_views(m->extensions[i], "Certificate", &views, &unknown, &fault)) {
+			return enn_hs_fault(hs, &fault);
+		}
+		if (views.has != 0 || m->extensions[i].len != 0) {
+			return enn_handshake_fail(
+				hs->c, ENN_ALERT_UNSUPPORTED_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
+				"Certificate.extensions",
+				"the certificate has an extension that was not asked for");
+		}
 	}
 	return ENN_OK;
 }

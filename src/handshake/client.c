@@ -60,7 +60,7 @@ static enum enn_status check_server_hello(struct enn_handshake *hs,
 					  ENN_REASON_PROTOCOL_FAILED, "ServerHello",
 					  "extension %u was not asked for", sh->unknown_extension);
 	}
-	return ENN_OK;
+	return enn_hs_check_views(hs, &sh->views, 0, "ServerHello");
 }
 
 /* §4.2.11, §4.1.4: after a retry only PSKs of the chosen hash are still of use. */
@@ -363,6 +363,7 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 					  ENN_REASON_PROTOCOL_FAILED, "EncryptedExtensions",
 					  "extension %u was not asked for", ee.unknown_extension);
 	}
+	ENN_TRY(enn_hs_check_views(hs, &ee.views, 0, "EncryptedExtensions"));
 	if (ee.has & ENN_HAS_ALPN) {
 		ENN_TRY(take_alpn(hs, ee.alpn));
 	}

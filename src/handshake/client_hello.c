@@ -328,7 +328,7 @@ static void fill_binders(struct enn_handshake *hs, struct enn_hs_out *out, size_
 
 static size_t hello_bound(const struct enn_handshake *hs)
 {
-	size_t n = 1024 + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC + hs->cookie_len;
+	size_t n = 2048 + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC + hs->cookie_len;
 	for (size_t i = 0; i < hs->security->alpn_count; i++) {
 		n += 1u + hs->security->alpn[i]->len;
 	}

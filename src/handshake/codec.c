@@ -56,6 +56,72 @@ bool enn_codec_next_extension(struct enn_reader *list, struct enn_extension_set 
 	return true;
 }
 
+/* ---- views ------------------------------------------------------------------------ */
+
+static const uint16_t view_types[ENN_VIEW_COUNT] = {
+	[ENN_VIEW_SERVER_NAME] = ENN_EXT_SERVER_NAME,
+	[ENN_VIEW_ALPN] = ENN_EXT_ALPN,
+	[ENN_VIEW_MAX_FRAGMENT_LENGTH] = ENN_EXT_MAX_FRAGMENT_LENGTH,
+	[ENN_VIEW_STATUS_REQUEST] = ENN_EXT_STATUS_REQUEST,
+	[ENN_VIEW_EC_POINT_FORMATS] = ENN_EXT_EC_POINT_FORMATS,
+	[ENN_VIEW_USE_SRTP] = ENN_EXT_USE_SRTP,
+	[ENN_VIEW_SCT] = ENN_EXT_SCT,
+	[ENN_VIEW_CLIENT_CERTIFICATE_TYPE] = ENN_EXT_CLIENT_CERTIFICATE_TYPE,
+	[ENN_VIEW_SERVER_CERTIFICATE_TYPE] = ENN_EXT_SERVER_CERTIFICATE_TYPE,
+	[ENN_VIEW_PADDING] = ENN_EXT_PADDING,
+	[ENN_VIEW_ENCRYPT_THEN_MAC] = ENN_EXT_ENCRYPT_THEN_MAC,
+	[ENN_VIEW_EXTENDED_MAIN_SECRET] = ENN_EXT_EXTENDED_MAIN_SECRET,
+	[ENN_VIEW_COMPRESS_CERTIFICATE] = ENN_EXT_COMPRESS_CERTIFICATE,
+	[ENN_VIEW_RECORD_SIZE_LIMIT] = ENN_EXT_RECORD_SIZE_LIMIT,
+	[ENN_VIEW_SESSION_TICKET] = ENN_EXT_SESSION_TICKET,
+	[ENN_VIEW_OID_FILTERS] = ENN_EXT_OID_FILTERS,
+	[ENN_VIEW_QUIC_TRANSPORT_PARAMETERS] = ENN_EXT_QUIC_TRANSPORT_PARAMETERS,
+	[ENN_VIEW_TICKET_REQUEST] = ENN_EXT_TICKET_REQUEST,
+	[ENN_VIEW_ECH_OUTER_EXTENSIONS] = ENN_EXT_ECH_OUTER_EXTENSIONS,
+	[ENN_VIEW_ENCRYPTED_CLIENT_HELLO] = ENN_EXT_ENCRYPTED_CLIENT_HELLO,
+	[ENN_VIEW_RENEGOTIATION_INFO] = ENN_EXT_RENEGOTIATION_INFO,
+};
+
+uint16_t enn_view_type(enum enn_view view)
+{
+	return view_types[view];
+}
+
+bool enn_views_add(struct enn_views *views, uint16_t type, struct enn_bytes data)
+{
+	for (unsigned i = 0; i < ENN_VIEW_COUNT; i++) {
+		if (view_types[i] == type) {
+			views->has |= ENN_VIEW_BIT(i);
+			views->data[i] = data;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool enn_parse_views(struct enn_bytes list, const char *where, struct enn_views *views,
+		     uint16_t *unknown, struct enn_fault *fault)
+{
+	struct enn_reader r = enn_reader_of(list.data, list.len);
+	struct enn_extension_set seen = {.count = 0};
+	bool first = true;
+
+	memset(views, 0, sizeof(*views));
+	while (enn_reader_left(&r) > 0) {
+		uint16_t type;
+		struct enn_reader data;
+		if (!enn_codec_next_extension(&r, &seen, &type, &data, where, fault)) {
+			return false;
+		}
+		if (!enn_views_add(views, type, enn_read_bytes(&data, enn_reader_left(&data))) &&
+		    first && unknown != NULL) {
+			*unknown = type;
+			first = false;
+		}
+	}
+	return true;
+}
+
 /* ---- ServerHello ------------------------------------------------------------------ */
 
 static bool server_hello_extension(struct enn_server_hello *out, uint16_t type,
@@ -82,6 +148,9 @@ static bool server_hello_extension(struct enn_server_hello *out, uint16_t type,
 		out->cookie = enn_read_vector(data, 2, 1, UINT16_MAX);
 		return enn_reader_done(data);
 	default:
+		if (enn_views_add(&out->views, type, enn_read_bytes(data, enn_reader_left(data)))) {
+			return true;
+		}
 		if (!(out->has & ENN_HAS_UNKNOWN)) {
 			out->unknown_extension = type;
 		}
@@ -160,14 +229,13 @@ static bool encrypted_extension(struct enn_encrypted_extensions *out, uint16_t t
 	case ENN_EXT_PSK_KEY_EXCHANGE_MODES:
 	case ENN_EXT_COOKIE:
 	case ENN_EXT_CERTIFICATE_AUTHORITIES:
-	case ENN_EXT_OID_FILTERS:
 	case ENN_EXT_POST_HANDSHAKE_AUTH:
-	case ENN_EXT_STATUS_REQUEST:
-	case ENN_EXT_SCT:
-	case ENN_EXT_PADDING:
 		out->misplaced_extension = type;
 		return true;
 	default:
+		if (enn_views_add(&out->views, type, enn_read_bytes(data, enn_reader_left(data)))) {
+			return true;
+		}
 		if (!(out->has & ENN_HAS_UNKNOWN)) {
 			out->unknown_extension = type;
 		}
@@ -229,6 +297,7 @@ static bool certificate_request_extension(struct enn_certificate_request *out, u
 		return enn_reader_done(data) && enn_reader_done(&names);
 	}
 	default:
+		(void)enn_views_add(&out->views, type, enn_read_bytes(data, enn_reader_left(data)));
 		return true; /* §4.3.2: unrecognised ones are ignored */
 	}
 }
@@ -263,20 +332,6 @@ bool enn_parse_certificate_request(struct enn_bytes body, struct enn_certificate
 
 /* ---- Certificate, CertificateVerify --------------------------------------------------- */
 
-static bool certificate_extensions(struct enn_reader *list, size_t *count, struct enn_fault *fault)
-{
-	struct enn_extension_set seen = {.count = 0};
-	while (enn_reader_left(list) > 0) {
-		uint16_t type;
-		struct enn_reader data;
-		if (!enn_codec_next_extension(list, &seen, &type, &data, "Certificate", fault)) {
-			return false;
-		}
-		(*count)++;
-	}
-	return true;
-}
-
 bool enn_parse_certificate(struct enn_bytes body, size_t max, struct enn_certificate_message *out,
 			   struct enn_fault *fault)
 {
@@ -291,7 +346,7 @@ bool enn_parse_certificate(struct enn_bytes body, size_t max, struct enn_certifi
 	}
 	while (enn_reader_left(&list) > 0) {
 		struct enn_bytes der = enn_read_vector(&list, 3, 1, 0xffffff);
-		struct enn_reader extensions = enn_read_sub(&list, 2, 0, UINT16_MAX);
+		struct enn_bytes extensions = enn_read_vector(&list, 2, 0, UINT16_MAX);
 		if (!enn_reader_ok(&list)) {
 			return enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "Certificate",
 					       "has a truncated entry");
@@ -300,9 +355,7 @@ bool enn_parse_certificate(struct enn_bytes body, size_t max, struct enn_certifi
 			return enn_codec_fault(fault, ENN_ALERT_BAD_CERTIFICATE, "Certificate",
 					       "has more certificates than allowed");
 		}
-		if (!certificate_extensions(&extensions, &out->extensions, fault)) {
-			return false;
-		}
+		out->extensions[out->count] = extensions;
 		out->certificates[out->count++] = der;
 	}
 	return true;
@@ -348,6 +401,8 @@ bool enn_parse_new_session_ticket(struct enn_bytes body, struct enn_new_session_
 			return false;
 		}
 		if (type != ENN_EXT_EARLY_DATA) {
+			(void)enn_views_add(&out->views, type,
+					    enn_read_bytes(&data, enn_reader_left(&data)));
 			continue; /* §4.6.1: unrecognised ones are ignored */
 		}
 		out->has_early_data = true;

@@ -37,6 +37,51 @@ enum enn_extension_bit {
 	ENN_HAS_UNKNOWN = 1u << 31,
 };
 
+/* Extensions without a field of their own in the structures below: their data as it came, for the file of
+ * the feature to judge. */
+enum enn_view {
+	ENN_VIEW_SERVER_NAME, /* not of a ClientHello */
+	ENN_VIEW_ALPN,	      /* not of a ClientHello */
+	ENN_VIEW_MAX_FRAGMENT_LENGTH,
+	ENN_VIEW_STATUS_REQUEST,
+	ENN_VIEW_EC_POINT_FORMATS,
+	ENN_VIEW_USE_SRTP,
+	ENN_VIEW_SCT,
+	ENN_VIEW_CLIENT_CERTIFICATE_TYPE,
+	ENN_VIEW_SERVER_CERTIFICATE_TYPE,
+	ENN_VIEW_PADDING,
+	ENN_VIEW_ENCRYPT_THEN_MAC,
+	ENN_VIEW_EXTENDED_MAIN_SECRET,
+	ENN_VIEW_COMPRESS_CERTIFICATE,
+	ENN_VIEW_RECORD_SIZE_LIMIT,
+	ENN_VIEW_SESSION_TICKET,
+	ENN_VIEW_OID_FILTERS,
+	ENN_VIEW_QUIC_TRANSPORT_PARAMETERS,
+	ENN_VIEW_TICKET_REQUEST,
+	ENN_VIEW_ECH_OUTER_EXTENSIONS,
+	ENN_VIEW_ENCRYPTED_CLIENT_HELLO,
+	ENN_VIEW_RENEGOTIATION_INFO,
+	ENN_VIEW_COUNT
+};
+#define ENN_VIEW_BIT(view) (1u << (view))
+
+struct enn_views {
+	uint32_t has; /* ENN_VIEW_BIT of each */
+	struct enn_bytes data[ENN_VIEW_COUNT];
+};
+static inline bool enn_views_have(const struct enn_views *views, enum enn_view view)
+{
+	return (views->has & ENN_VIEW_BIT(view)) != 0;
+}
+/* The extension's type. */
+uint16_t enn_view_type(enum enn_view view);
+/* Takes an extension into the views; false: it is of no type that has one. */
+bool enn_views_add(struct enn_views *views, uint16_t type, struct enn_bytes data);
+/* Reads a whole extension list (without its length) into views. Those of other types are passed over, and
+ * *unknown, unless NULL, gets the first of them or stays as it is. */
+bool enn_parse_views(struct enn_bytes list, const char *where, struct enn_views *views,
+		     uint16_t *unknown, struct enn_fault *fault);
+
 struct enn_client_hello {
 	uint16_t legacy_version;
 	struct enn_bytes random;
@@ -57,6 +102,7 @@ struct enn_client_hello {
 	size_t psk_count;
 	size_t binder_count;
 	struct enn_bytes cookie;
+	struct enn_views views;
 	/* Offset of the binders' length field from the start of the body: what comes before is
 	 * what a binder covers (RFC 8446 §4.2.11.2). */
 	size_t binders_offset;
@@ -77,6 +123,7 @@ struct enn_server_hello {
 	struct enn_bytes share; /* empty in a HelloRetryRequest */
 	uint16_t psk_index;
 	struct enn_bytes cookie;
+	struct enn_views views;
 	uint16_t unknown_extension; /* the first, if ENN_HAS_UNKNOWN */
 };
 bool enn_parse_server_hello(struct enn_bytes body, struct enn_server_hello *out,
@@ -85,6 +132,7 @@ bool enn_parse_server_hello(struct enn_bytes body, struct enn_server_hello *out,
 struct enn_encrypted_extensions {
 	uint32_t has;
 	struct enn_bytes alpn; /* the one protocol */
+	struct enn_views views;
 	uint16_t unknown_extension;
 	uint16_t misplaced_extension; /* known, but not allowed in this message; 0xffff if none */
 };
@@ -97,6 +145,7 @@ struct enn_certificate_request {
 	struct enn_bytes signatures;
 	struct enn_bytes cert_signatures;
 	struct enn_bytes authorities; /* list of <1..2^16-1> */
+	struct enn_views views;
 };
 bool enn_parse_certificate_request(struct enn_bytes body, struct enn_certificate_request *out,
 				   struct enn_fault *fault);
@@ -104,8 +153,8 @@ bool enn_parse_certificate_request(struct enn_bytes body, struct enn_certificate
 struct enn_certificate_message {
 	struct enn_bytes context;
 	struct enn_bytes certificates[16];
+	struct enn_bytes extensions[16]; /* of each: the list, for enn_parse_views */
 	size_t count;
-	size_t extensions; /* entries that carried any extension, all together */
 };
 /* At most max (<= 16) certificates. */
 bool enn_parse_certificate(struct enn_bytes body, size_t max, struct enn_certificate_message *out,
@@ -125,6 +174,7 @@ struct enn_new_session_ticket {
 	struct enn_bytes ticket;
 	bool has_early_data;
 	uint32_t max_early_data;
+	struct enn_views views;
 };
 bool enn_parse_new_session_ticket(struct enn_bytes body, struct enn_new_session_ticket *out,
 				  struct enn_fault *fault);

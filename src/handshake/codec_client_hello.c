@@ -120,6 +120,7 @@ static bool extension(struct enn_client_hello *out, uint16_t type, struct enn_re
 		out->has |= ENN_HAS_POST_HANDSHAKE_AUTH;
 		return enn_reader_done(data);
 	default:
+		(void)enn_views_add(&out->views, type, enn_read_bytes(data, enn_reader_left(data)));
 		return true; /* §4.1.2: servers MUST ignore unrecognised extensions */
 	}
 }

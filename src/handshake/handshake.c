@@ -225,6 +225,36 @@ enum enn_status enn_hs_commit(struct enn_handshake *hs, struct enn_hs_out *out)
 	return ENN_OK;
 }
 
+/* ---- extensions --------------------------------------------------------------------------------- */
+
+size_t enn_hs_extension_begin(struct enn_handshake *hs, struct enn_writer *w, enum enn_view view)
+{
+	if (!hs->server) {
+		hs->offered |= ENN_VIEW_BIT(view);
+	}
+	enn_write_u16(w, enn_view_type(view));
+	return enn_write_begin(w, 2);
+}
+
+enum enn_status enn_hs_check_views(struct enn_handshake *hs, const struct enn_views *views,
+				   uint32_t allowed, const char *where)
+{
+	for (unsigned i = 0; i < ENN_VIEW_COUNT; i++) {
+		if (!enn_views_have(views, (enum enn_view)i) ||
+		    (hs->offered & allowed & ENN_VIEW_BIT(i)) != 0) {
+			continue;
+		}
+		bool offered = (hs->offered & ENN_VIEW_BIT(i)) != 0;
+		return enn_handshake_fail(hs->c,
+					  offered ? ENN_ALERT_ILLEGAL_PARAMETER
+						  : ENN_ALERT_UNSUPPORTED_EXTENSION,
+					  ENN_REASON_PROTOCOL_FAILED, where, "extension %u %s",
+					  enn_view_type((enum enn_view)i),
+					  offered ? "is not allowed here" : "was not asked for");
+	}
+	return ENN_OK;
+}
+
 /* ---- dispatch ----------------------------------------------------------------------------------- */
 
 /* Which message a state takes at which level: all that is not here is unexpected (§4: "MUST abort the

@@ -59,6 +59,10 @@ struct enn_handshake_result {
 	uint8_t resumption_secret[ENN_MAX_SECRET];
 	uint64_t tickets_sent; /* the nonce of the next ticket */
 	bool tickets_usable;   /* server: the client could use one (psk_key_exchange_modes) */
+	/* TLS 1.2: what the exporter needs (RFC 5705 §4); exporter_secret is the main secret there. */
+	uint8_t client_random[32];
+	uint8_t server_random[32];
+	bool extended_main_secret; /* RFC 7627 */
 };
 void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env);
 /* Drops what is needed only until READY. */
@@ -67,6 +71,14 @@ void enn_handshake_result_trim(struct enn_handshake_result *result, const struct
 void enn_handshake_result_info(const struct enn_handshake_result *result, struct enn_info *info);
 
 struct enn_handshake_carrier;
+
+/* TLS 1.2: one direction's keys out of the key block (RFC 5246 §6.3). */
+struct enn_tls12_keys {
+	const struct enn_tls_suite *suite;
+	struct enn_bytes key;
+	struct enn_bytes iv;  /* the fixed part of the nonce; nothing with CBC */
+	struct enn_bytes mac; /* the MAC key; nothing with an AEAD */
+};
 
 struct enn_handshake_carrier_ops {
 	/* Room for one message of at most cap bytes at a level; NULL: no memory. */
@@ -78,6 +90,13 @@ struct enn_handshake_carrier_ops {
 	enum enn_status (*secret)(struct enn_handshake_carrier *c, enum enn_direction direction,
 				  enum enn_level level, const struct enn_tls_suite *suite,
 				  const uint8_t *secret);
+	/* TLS 1.2: these keys begin in one direction with its change_cipher_spec. Sending: it goes out
+	 * behind what was committed so far, and what is committed from then on is at
+	 * ENN_LEVEL_APPLICATION. Receiving: they wait until it comes; what comes before it is at
+	 * ENN_LEVEL_INITIAL, what comes after it at ENN_LEVEL_APPLICATION; one that comes without keys
+	 * waiting is unexpected. Copied. */
+	enum enn_status (*keys12)(struct enn_handshake_carrier *c, enum enn_direction direction,
+				  const struct enn_tls12_keys *keys);
 };
 
 /* The first member of whoever carries a handshake. */

@@ -99,6 +99,8 @@ struct enn_handshake {
 	size_t session_len;
 	struct enn_session session_view;
 	struct enn_hs_grease grease;
+	uint32_t
+		offered; /* ENN_VIEW_BIT of what the ClientHello carried: only that may be answered */
 	bool offered_early;
 	bool certificate_requested;
 	struct enn_credential *own; /* the credential to authenticate with, or NULL */
@@ -161,6 +163,14 @@ enum enn_status enn_hs_copy(const struct enn_env *env, uint8_t **to, size_t *to_
 			    struct enn_bytes from);
 /* A NUL-terminated copy of a server name. */
 enum enn_status enn_hs_copy_name(const struct enn_env *env, char **to, struct enn_bytes from);
+
+/* Begins an extension that has a view: its type, the length to come, and, on a client, the note that it was
+ * offered. End it with enn_write_end(w, mark, 2). */
+size_t enn_hs_extension_begin(struct enn_handshake *hs, struct enn_writer *w, enum enn_view view);
+/* Client: an answered extension must have been offered (unsupported_extension) and be allowed in this
+ * message, whose views are a mask of ENN_VIEW_BIT (illegal_parameter) (§4.2). */
+enum enn_status enn_hs_check_views(struct enn_handshake *hs, const struct enn_views *views,
+				   uint32_t allowed, const char *where);
 
 /* ---- client_hello.c -------------------------------------------------------------------- */
 enum enn_status enn_client_hello_send(struct enn_handshake *hs, enn_time now);

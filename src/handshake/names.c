@@ -13,20 +13,22 @@ struct name {
 };
 
 static const struct name messages[] = {
-	{0, "HelloRequest"},
+	{ENN_HS_HELLO_REQUEST, "HelloRequest"},
 	{ENN_HS_CLIENT_HELLO, "ClientHello"},
 	{ENN_HS_SERVER_HELLO, "ServerHello"},
 	{ENN_HS_NEW_SESSION_TICKET, "NewSessionTicket"},
 	{ENN_HS_END_OF_EARLY_DATA, "EndOfEarlyData"},
 	{ENN_HS_ENCRYPTED_EXTENSIONS, "EncryptedExtensions"},
 	{ENN_HS_CERTIFICATE, "Certificate"},
-	{12, "ServerKeyExchange"},
+	{ENN_HS_SERVER_KEY_EXCHANGE, "ServerKeyExchange"},
 	{ENN_HS_CERTIFICATE_REQUEST, "CertificateRequest"},
-	{14, "ServerHelloDone"},
+	{ENN_HS_SERVER_HELLO_DONE, "ServerHelloDone"},
 	{ENN_HS_CERTIFICATE_VERIFY, "CertificateVerify"},
-	{16, "ClientKeyExchange"},
+	{ENN_HS_CLIENT_KEY_EXCHANGE, "ClientKeyExchange"},
 	{ENN_HS_FINISHED, "Finished"},
+	{ENN_HS_CERTIFICATE_STATUS, "CertificateStatus"},
 	{ENN_HS_KEY_UPDATE, "KeyUpdate"},
+	{ENN_HS_COMPRESSED_CERTIFICATE, "CompressedCertificate"},
 	{ENN_HS_MESSAGE_HASH, "message_hash"},
 };
 
