@@ -35,8 +35,10 @@ release:
 	@$(NINJA) -C $(BUILD)/release
 
 # Debug information, assertions and every test.
+# Configured anew when the folder of newer peers has come since: one of them is built with its headers.
 checked:
 	@test -f $(BUILD)/check/build.ninja || $(MESON) setup $(BUILD)/check $(CONFIG)
+	@! test $(BUILD)/newer/stamp -nt $(BUILD)/check/build.ninja || $(MESON) setup --reconfigure $(BUILD)/check
 	@$(NINJA) -C $(BUILD)/check
 
 sanitized:
@@ -78,6 +80,7 @@ setup-demo:
 	@tools/setup.sh build demo
 setup-check:
 	@tools/setup.sh build demo test
+	@tools/newer.sh
 setup-bench:
 	@tools/setup.sh build bench
 
