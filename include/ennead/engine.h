@@ -189,6 +189,8 @@ struct enn_event {
 			uint16_t scheme;      /* TLS SignatureScheme code point */
 			const uint8_t *input; /* the bytes to sign, not yet hashed */
 			size_t input_len;
+			/* Lent until the answer. */
+			struct enn_credential *credential;
 		} sign;
 		struct {
 			const uint8_t *data; /* opaque; give it to enn_engine_options.session */

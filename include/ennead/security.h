@@ -112,6 +112,39 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_external(const char *
 								    size_t chain_len,
 								    struct enn_credential **out,
 								    struct enn_error *error);
+/* Makes a signature with a key that is elsewhere: in a token, an agent, a service. scheme is a TLS
+ * SignatureScheme code point that fits the certificate's key; input are the bytes to sign, not yet hashed;
+ * *len in: room, out: length. A connection calls it from a worker thread, never from its own, and from
+ * several at a time if several handshakes want it: it may block, and the
+ * handshake's time limit ends the wait but not the call. Anything but ENN_OK fails that handshake. */
+typedef enum enn_status (*enn_sign_function)(void *ctx, uint16_t scheme, const uint8_t *input,
+					     size_t input_len, uint8_t *signature, size_t *len);
+/* A chain with such a function. release (may be NULL) is called with ctx when the credential is freed,
+ * from whichever thread did that; also if this call fails. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_signer(
+	const char *chain, size_t chain_len, enn_sign_function sign, void (*release)(void *ctx),
+	void *ctx, struct enn_credential **out, struct enn_error *error);
+/* Calls the function, here and now: for who drives engines and has the credential from
+ * ENN_EVENT_WANT_IDENTITY. ENN_E_UNSUPPORTED: the credential has none. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_sign(struct enn_credential *credential,
+							   uint16_t scheme, const uint8_t *input,
+							   size_t input_len, uint8_t *signature,
+							   size_t *len);
+/* Whether it has one. */
+ENN_API bool enn_credential_can_sign(const struct enn_credential *credential);
+/* A chain whose key is in a PKCS #11 token, named by a URI (RFC 7512):
+ * "pkcs11:token=web;object=server;type=private?pin-source=/etc/web.pin". The modules are those of
+ * p11-kit's configuration, or the one that module-path names. The PIN comes from pin-value or from the
+ * first line of the file that pin-source names. chain NULL: the certificate is read from the token,
+ * as the object with the key's label or id. The token is asked for one signature, which must verify
+ * with the certificate. Blocks as long as the token does; afterwards signing happens on worker threads.
+ * Errors: ENN_E_PARSE (URI, chain), ENN_E_NOT_FOUND (module, token, key), ENN_E_AUTH (PIN),
+ * ENN_E_CRYPTO (key and certificate differ), ENN_E_SYSTEM (the token fails), ENN_E_MEMORY. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_pkcs11(const char *uri,
+								  const char *chain,
+								  size_t chain_len,
+								  struct enn_credential **out,
+								  struct enn_error *error);
 /* An external pre-shared key (RFC 8446 §4.2.11): identity 1 to 65535 bytes, key at least 16 bytes
  * of full entropy (RFC 9257: not a password). Copied; wiped on free. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk(const uint8_t *identity,

@@ -5,6 +5,8 @@
  */
 #include "crypto/sig.h"
 
+#include <openssl/bn.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -119,5 +121,32 @@ enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *
 		}
 	}
 	ERR_pop_to_mark();
+	return status;
+}
+
+enum enn_status enn_ecdsa_signature_to_der(const uint8_t *raw, size_t raw_len, uint8_t *der,
+					   size_t *der_len)
+{
+	size_t half = raw_len / 2;
+	enum enn_status status = ENN_E_MEMORY;
+
+	if (raw_len == 0 || raw_len % 2 != 0 || half > 66) {
+		return ENN_E_CRYPTO;
+	}
+	ECDSA_SIG *sig = ECDSA_SIG_new();
+	BIGNUM *r = BN_bin2bn(raw, (int)half, NULL);
+	BIGNUM *s = BN_bin2bn(raw + half, (int)half, NULL);
+	if (sig != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(sig, r, s) == 1) {
+		r = NULL;
+		s = NULL;
+		int len = i2d_ECDSA_SIG(sig, NULL);
+		status = len <= 0 ? ENN_E_MEMORY : (size_t)len > *der_len ? ENN_E_SPACE : ENN_OK;
+		if (status == ENN_OK) {
+			*der_len = (size_t)i2d_ECDSA_SIG(sig, &der);
+		}
+	}
+	BN_free(r);
+	BN_free(s);
+	ECDSA_SIG_free(sig);
 	return status;
 }

@@ -39,6 +39,11 @@ enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *
 			   struct enn_public_key *key, const uint8_t *data, size_t len,
 			   const uint8_t *sig, size_t sig_len);
 
+/* Tokens give an ECDSA signature as r || s of equal lengths (PKCS #11), TLS wants a DER Ecdsa-Sig-Value.
+ * *der_len in: room, out: length. ENN_E_CRYPTO: an odd or oversized raw_len. ENN_E_SPACE, ENN_E_MEMORY. */
+enum enn_status enn_ecdsa_signature_to_der(const uint8_t *raw, size_t raw_len, uint8_t *der,
+					   size_t *der_len);
+
 /* From a DER SubjectPublicKeyInfo. */
 enum enn_status enn_public_key_parse(const uint8_t *der, size_t len, struct enn_public_key **out);
 void enn_public_key_free(struct enn_public_key *key);

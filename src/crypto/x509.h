@@ -19,6 +19,8 @@ struct enn_chain;
 /* From PEM text with one or more certificates. error names the one that is bad. */
 enum enn_status enn_chain_parse_pem(const char *pem, size_t len, struct enn_chain **out,
 				    struct enn_error *error);
+/* PEM text of a DER certificate, from malloc; NULL: it is none, or there is no memory. */
+char *enn_certificate_to_pem(const uint8_t *der, size_t len);
 struct enn_chain *enn_chain_ref(struct enn_chain *chain);
 void enn_chain_free(struct enn_chain *chain);
 size_t enn_chain_count(const struct enn_chain *chain);

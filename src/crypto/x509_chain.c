@@ -188,3 +188,19 @@ bool enn_chain_fits_authorities(const struct enn_chain *chain, const struct enn_
 	}
 	return false;
 }
+
+char *enn_certificate_to_pem(const uint8_t *der, size_t len)
+{
+	X509 *cert = len > LONG_MAX ? NULL : d2i_X509(NULL, &der, (long)len);
+	BIO *bio = cert == NULL ? NULL : BIO_new(BIO_s_mem());
+	char *data = NULL;
+	char *text = NULL;
+
+	if (bio != NULL && PEM_write_bio_X509(bio, cert) == 1) {
+		long n = BIO_get_mem_data(bio, &data);
+		text = n > 0 ? strndup(data, (size_t)n) : NULL;
+	}
+	BIO_free(bio);
+	X509_free(cert);
+	return text;
+}

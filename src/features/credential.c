@@ -42,6 +42,9 @@ void enn_credential_free(struct enn_credential *c)
 	}
 	enn_chain_free(c->chain);
 	enn_private_key_free(c->key);
+	if (c->sign_release != NULL) {
+		c->sign_release(c->sign_ctx);
+	}
 	free(c->identity);
 	if (c->secret != NULL) {
 		enn_wipe(c->secret, c->secret_len);

@@ -28,6 +28,9 @@ struct enn_credential {
 	/* X509 */
 	struct enn_chain *chain;
 	struct enn_private_key *key; /* NULL: external, ask with ENN_EVENT_WANT_IDENTITY */
+	enn_sign_function sign;	     /* external, and this is how (signer.c); else NULL */
+	void (*sign_release)(void *ctx);
+	void *sign_ctx;
 	/* PSK; a static key has only `secret`, the private key */
 	uint8_t *identity;
 	size_t identity_len;

@@ -421,6 +421,11 @@ struct enn_bytes enn_handshake_question(const struct enn_handshake *hs, uint16_t
 	return hs->question;
 }
 
+struct enn_credential *enn_handshake_signer(const struct enn_handshake *hs)
+{
+	return hs->own;
+}
+
 bool enn_handshake_parked(const struct enn_handshake *hs)
 {
 	switch (hs->state) {

@@ -142,6 +142,9 @@ enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
 /* The parked question's data: the identity, or the bytes to sign with *scheme. */
 struct enn_bytes enn_handshake_question(const struct enn_handshake *hs, uint16_t *scheme);
 
+/* Parked on WANT_SIGNATURE: the credential that is to sign. */
+struct enn_credential *enn_handshake_signer(const struct enn_handshake *hs);
+
 /* Whether parked; whether early data may be sent (client) or its records may still come and
  * must be skipped (server). */
 bool enn_handshake_parked(const struct enn_handshake *hs);

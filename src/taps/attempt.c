@@ -57,6 +57,7 @@ void enn_attempt_answered(struct enn_attempt *a)
 void enn_attempt_free(struct enn_attempt *a)
 {
 	enn_attempt_answered(a);
+	enn_attempt_stop_signing(a);
 	enn_driver_free(a->driver);
 	enn_free(env_of(a), a->error, sizeof(*a->error));
 	enn_free(env_of(a), a->trouble, sizeof(*a->trouble));
@@ -71,6 +72,7 @@ void enn_attempt_drop(struct enn_attempt *a, enum enn_candidate_fate fate, enum 
 		a->fate = fate;
 		a->ended = enn_context_now(a->conn->ctx);
 	}
+	enn_attempt_stop_signing(a);
 	if (a->driver != NULL) {
 		enn_driver_stop(a->driver, how);
 		enn_driver_free(a->driver);
@@ -129,6 +131,21 @@ static void ask(struct enn_attempt *a, enum enn_question question, enum enn_taps
 	if (!enn_context_push(ctx, &queued)) {
 		fail_locally(a, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "question",
 			     "out of memory");
+	}
+}
+
+static void on_want_signature(struct enn_attempt *a, const struct enn_event *event)
+{
+	if (!enn_credential_can_sign(event->u.sign.credential)) {
+		a->scheme = event->u.sign.scheme;
+		ask(a, ENN_ASK_SIGN, ENN_TAPS_SIGN_REQUEST, event->u.sign.input,
+		    event->u.sign.input_len);
+		return;
+	}
+	enum enn_status status = enn_attempt_sign(a, event);
+	if (status != ENN_OK) {
+		fail_locally(a, status, ENN_REASON_OUT_OF_MEMORY, "signer",
+			     "the signature could not be asked for");
 	}
 }
 
@@ -225,9 +242,7 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 		    event->u.psk.identity_len);
 		break;
 	case ENN_EVENT_WANT_IDENTITY:
-		a->scheme = event->u.sign.scheme;
-		ask(a, ENN_ASK_SIGN, ENN_TAPS_SIGN_REQUEST, event->u.sign.input,
-		    event->u.sign.input_len);
+		on_want_signature(a, event);
 		break;
 	case ENN_EVENT_STORE_SESSION:
 		on_session(c, event);

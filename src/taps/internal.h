@@ -15,6 +15,7 @@
 #include "ennead/taps.h"
 #include "runtime/driver.h"
 #include "runtime/resolver.h"
+#include "runtime/work.h"
 #include "taps/config.h"
 #include "taps/queue.h"
 #include "taps/race.h"
@@ -70,6 +71,7 @@ struct enn_attempt {
 	uint64_t request;
 	uint8_t *asked; /* PSK identity, or the input to sign */
 	size_t asked_len;
+	struct enn_signing *signing; /* a worker thread makes a signature for it */
 };
 
 /* ---- a connection -------------------------------------------------------------------- */
@@ -266,6 +268,13 @@ void enn_attempt_drop(struct enn_attempt *a, enum enn_candidate_fate fate, enum 
 void enn_attempt_free(struct enn_attempt *a);
 void enn_conn_socket_options(const struct enn_conn *c, struct enn_socket_options *out);
 void enn_attempt_answered(struct enn_attempt *a);
+
+/* ---- sign.c -------------------------------------------------------------------------- */
+
+/* Has the event's credential sign; the engine gets its answer later. */
+enum enn_status enn_attempt_sign(struct enn_attempt *a, const struct enn_event *event);
+/* Nobody waits for it any more. */
+void enn_attempt_stop_signing(struct enn_attempt *a);
 
 /* ---- establish.c --------------------------------------------------------------------- */
 

@@ -194,6 +194,7 @@ static void give_question(struct enn_tls *t, struct enn_event *event)
 		event->u.sign.scheme = scheme;
 		event->u.sign.input = data.data;
 		event->u.sign.input_len = data.len;
+		event->u.sign.credential = enn_handshake_signer(t->hs);
 	}
 }
 
