@@ -14,12 +14,32 @@ static bool bad(const char *what, const struct enn_error *error)
 	return false;
 }
 
+/* A key file, or a key in a token (RFC 7512). */
+static enum enn_status load_credential(const char *cert, const char *key,
+				       struct enn_credential **out, struct enn_error *error)
+{
+	size_t len = 0;
+
+	if (strncmp(key, "pkcs11:", 7) != 0) {
+		return enn_credential_x509_file(cert, key, out, error);
+	}
+	uint8_t *chain = cli_read_file(cert, &len);
+	if (chain == NULL) {
+		(void)snprintf(error->text, sizeof(error->text), "cannot be read");
+		return ENN_E_NOT_FOUND;
+	}
+	enum enn_status status =
+		enn_credential_x509_pkcs11(key, (const char *)chain, len, out, error);
+	free(chain);
+	return status;
+}
+
 static bool add_credentials(const struct cli_options *o, struct enn_security *s)
 {
 	for (size_t i = 0; i < o->cert_count; i++) {
 		struct enn_credential *credential = NULL;
 		struct enn_error error;
-		if (enn_credential_x509_file(o->cert[i], o->key[i], &credential, &error) !=
+		if (load_credential(o->cert[i], o->key[i], &credential, &error) !=
 		    ENN_OK) {
 			return bad(o->cert[i], &error);
 		}
