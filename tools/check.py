@@ -25,6 +25,9 @@ TOP = Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
 SANITIZED_SUITES = {"unit", "sim", "fuzz", "api", "vectors"}
 SERIAL_SUITES = {"interop", "cli", "install"}
+WAITING_SUITE = "waits"  # serial among themselves, mostly idle: beside the other serial ones
+LANES = {"beside": 2, "alone": 1, "waiting": 1}  # how many tests of a kind run at once
+MARKS = {"valgrind", WAITING_SUITE}  # suites that say how to run a test, not what it is
 GRACE = 10  # seconds in which what was killed must be gone
 RUNNING = set()  # in sessions of their own, so that Ctrl-C does not reach them
 LINTS = ["format", "layers", "sizes", "headers", "exports", "leftovers", "tidy", "manuals"]
@@ -169,27 +172,31 @@ def tests_of(build):
 
 
 def jobs(only):
-    """Pairs of (may run beside others, function)."""
+    """Pairs of (lane, function): lane is a name of LANES."""
     plain = tests_of(BUILD / "check")
     memcheck = ["valgrind", "-q", "--error-exitcode=9", "--leak-check=full",
                 "--errors-for-leak-kinds=definite", "--trace-children=no"]
     for test in plain:
-        label = "/".join(sorted(test["suites"] - {"valgrind"}))
-        serial = bool(test["suites"] & SERIAL_SUITES) or not test.get("is_parallel", True)
+        label = "/".join(sorted(test["suites"] - MARKS))
+        lane = "beside"
+        if WAITING_SUITE in test["suites"]:
+            lane = "waiting"
+        elif test["suites"] & SERIAL_SUITES or not test.get("is_parallel", True):
+            lane = "alone"
         if not only or test["suites"] & only:
-            yield not serial, lambda test=test, label=label: run_test(test, label, [])
+            yield lane, lambda test=test, label=label: run_test(test, label, [])
         if "valgrind" in test["suites"] and (not only or "valgrind" in only):
             slow = dict(test, timeout=test["timeout"] * 6)
-            yield True, lambda test=slow: run_test(test, "valgrind", memcheck)
+            yield "beside", lambda test=slow: run_test(test, "valgrind", memcheck)
     for test in tests_of(BUILD / "asan"):
         suites = test["suites"] & SANITIZED_SUITES
         if suites and "pytest" not in test["cmd"] and (not only or "asan" in only):
             slow = dict(test, timeout=test["timeout"] * 4)
             label = "asan/" + "/".join(sorted(suites))
-            yield True, lambda test=slow, label=label: run_test(test, label, [])
+            yield "beside", lambda test=slow, label=label: run_test(test, label, [])
     if not only or "lint" in only:
         for name in LINTS:
-            yield True, lambda name=name: run_lint(name)
+            yield "beside", lambda name=name: run_lint(name)
 
 
 def show(result, verbose):
@@ -214,23 +221,19 @@ def main():
     arguments = parser.parse_args()
     begin = time.monotonic()
     results = []
-    serial = []
-    pool = concurrent.futures.ThreadPoolExecutor(max_workers=2)
+    pools = {lane: concurrent.futures.ThreadPoolExecutor(max_workers=workers)
+             for lane, workers in LANES.items()}
+    todo = list(jobs(set(arguments.suites)))
     try:
-        parallel = []
-        for beside, function in jobs(set(arguments.suites)):
-            if beside:
-                parallel.append(pool.submit(function))
-            else:
-                serial.append(function)
-        for future in concurrent.futures.as_completed(parallel):
-            results.append(future.result())
-            show(results[-1], arguments.v)
-        for function in serial:
-            results.append(function())
-            show(results[-1], arguments.v)
+        # What can share the processors first; then the rest, the patient beside the busy.
+        for lanes in (("beside",), ("alone", "waiting")):
+            futures = [pools[lane].submit(function) for lane, function in todo if lane in lanes]
+            for future in concurrent.futures.as_completed(futures):
+                results.append(future.result())
+                show(results[-1], arguments.v)
     except KeyboardInterrupt:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for pool in pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
         for process in list(RUNNING):
             kill_group(process)
         print("interrupted", flush=True)
