@@ -50,6 +50,9 @@ void cli_keygen_help(FILE *out);
 void cli_tunnel_help(FILE *out);
 void cli_features_help(FILE *out);
 void cli_survey_help(FILE *out);
+/* features --policy (features_policy.c) */
+int cli_features_policy(const char *text, bool json);
+void cli_policies_help(FILE *out);
 
 /* ---- options (options.c) ------------------------------------------------------------------ */
 
@@ -84,6 +87,7 @@ struct cli_options {
 	const char *psk_identity;
 	const char *psk_file;
 	const char *alpn;
+	const char *policy;
 	const char *session_file;
 	const char *early_data_file;
 	const char *keylog;

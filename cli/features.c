@@ -22,7 +22,10 @@ static bool is_built(const struct enn_protocol *p)
 
 void cli_features_help(FILE *out)
 {
-	fputs("  --json   the same as a JSON array, one object for each protocol\n", out);
+	fputs("  --policy POLICY   what an algorithm policy means, instead\n"
+	      "  --json            the same as JSON: an array, one object for each protocol\n",
+	      out);
+	cli_policies_help(out);
 }
 
 static int print_json(void)
@@ -92,26 +95,38 @@ static int print_table(void)
 int cli_features(int argc, char **argv)
 {
 	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+						{"policy", required_argument, NULL, 'p'},
 						{"help", no_argument, NULL, 'h'},
 						{NULL, 0, NULL, 0}};
+	const char *policy = NULL;
 	bool json = false;
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c == 'h') {
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		switch (c) {
+		case 'h':
 			cli_features_help(stdout);
 			return CLI_OK;
-		}
-		if (c != 'j') {
-			cli_error("features: unknown option '%s'", argv[optind - 1]);
+		case 'j':
+			json = true;
+			break;
+		case 'p':
+			policy = optarg;
+			break;
+		default:
+			cli_error(c == ':' ? "features: '%s' needs a value"
+					   : "features: unknown option '%s'",
+				  argv[optind - 1]);
 			return CLI_USAGE;
 		}
-		json = true;
 	}
 	if (optind < argc) {
 		cli_error("features takes no arguments");
 		return CLI_USAGE;
+	}
+	if (policy != NULL) {
+		return cli_features_policy(policy, json);
 	}
 	return json ? print_json() : print_table();
 }

@@ -20,6 +20,7 @@ enum option_id {
 	OPT_PSK_IDENTITY,
 	OPT_PSK_FILE,
 	OPT_ALPN,
+	OPT_POLICY,
 	OPT_CIPHERS,
 	OPT_GROUPS,
 	OPT_SIGALGS,
@@ -70,6 +71,8 @@ static const struct row {
 	{"peer-key", "KEY", OPT_PEER_KEY, CLI_FOR_BOTH,
 	 "a peer's static public key; KEY:FILE adds a preshared key"},
 	{"alpn", "A,B", OPT_ALPN, CLI_FOR_BOTH, "application protocols, best first"},
+	{"policy", "POLICY", OPT_POLICY, CLI_FOR_BOTH,
+	 "algorithms: modern, compatible, fips-like, and changes to them"},
 	{"ciphers", "A:B", OPT_CIPHERS, CLI_FOR_BOTH, "cipher suites, best first"},
 	{"groups", "A:B", OPT_GROUPS, CLI_FOR_BOTH, "key exchange groups, best first"},
 	{"sigalgs", "A:B", OPT_SIGALGS, CLI_FOR_BOTH, "signature algorithms, best first"},
@@ -343,6 +346,9 @@ static bool take_value(struct cli_options *o, int id, const char *value)
 		return true;
 	case OPT_ALPN:
 		o->alpn = value;
+		return true;
+	case OPT_POLICY:
+		o->policy = value;
 		return true;
 	case OPT_CIPHERS:
 		return add_setting(o, "ciphersuite", value);

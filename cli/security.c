@@ -180,6 +180,18 @@ static bool is_security_name(const char *name)
 	return known;
 }
 
+/* Before single lists are set, wherever it was given. */
+static bool add_policy(const struct cli_options *o, struct enn_security *s)
+{
+	struct enn_error error;
+
+	if (o->policy == NULL || enn_security_set_policy(s, o->policy, &error) == ENN_OK) {
+		return true;
+	}
+	cli_error("%s", error.text);
+	return false;
+}
+
 static bool add_settings(const struct cli_options *o, struct enn_security *s)
 {
 	for (size_t i = 0; i < o->setting_count; i++) {
@@ -242,7 +254,8 @@ struct enn_security *cli_security(const struct cli_options *o)
 		return NULL;
 	}
 	bool good = add_flags(o, s) && add_trust(o, s) && add_credentials(o, s) && add_psk(o, s) &&
-		    cli_add_static_keys(o, s) && add_alpn(o, s) && add_settings(o, s);
+		    cli_add_static_keys(o, s) && add_alpn(o, s) && add_policy(o, s) &&
+		    add_settings(o, s);
 	if (good && o->timeout > 0) {
 		uint64_t ms = (uint64_t)(o->timeout * 1000);
 		good = enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT, ms > 0 ? ms : 1) ==

@@ -54,6 +54,34 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_list(struct enn_security
 							     enum enn_security_parameter id,
 							     const char *names,
 							     struct enn_error *error);
+/* A list's names, joined by ':'. Writes at most cap bytes including the NUL and returns the length that all
+ * of it has, like snprintf; 0 if id is no list. */
+ENN_API size_t enn_security_get_list(const struct enn_security *security,
+				     enum enn_security_parameter id, char *buf, size_t cap);
+
+/* Sets every list of algorithms at once: versions, cipher suites, groups, signature algorithms, those inside
+ * certificates, PSK modes. text is a profile (`modern`, the default; `compatible`; `fips-like`) and what is to be
+ * different from it, separated by ':', ',' or blanks:
+ *   +NAME            also this algorithm, last
+ *   -NAME            without this algorithm, or class of algorithms (RSA, ECDSA, PSK, AES128, AES256,
+ *                    AESGCM, CHACHA20, CBC, PKCS1, PSS, MLKEM)
+ *   !NAME            the same, and to name it again is an error
+ *   KIND=NAME:NAME   exactly these; KIND is versions, suites, groups, signatures,
+ *                    certificate-signatures or psk-modes
+ *   legacy-cbc       from here on suites in CBC mode may be named; without it they are an error
+ * as in "compatible:-P-384", "modern:groups=X25519:P-256", "fips-like:!RSA". A version without suites
+ * is dropped, and so are suites without their version. ENN_E_ARGUMENT: *error (may be NULL) names the
+ * item, the character and the nearest valid name; nothing was changed. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_policy(struct enn_security *security,
+							       const char *text,
+							       struct enn_error *error);
+/* What enn_security_set_policy would be given for these parameters: the nearest profile and the lists that
+ * differ from it. Like snprintf. */
+ENN_API size_t enn_security_policy_text(const struct enn_security *security, char *buf, size_t cap);
+/* The profiles: name, what it means in the same grammar ("": the defaults), one line of documentation. NULL
+ * past the end. means and doc may be NULL. */
+ENN_API const char *enn_policy_at(size_t index, const char **means, const char **doc);
+
 /* By name and text, for command lines and files: "true", "42", "X25519:P-256". */
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_parse(struct enn_security *security,
 							  const char *name, const char *value,

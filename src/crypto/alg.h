@@ -114,5 +114,11 @@ enum enn_alg_kind {
 int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len);
 /* The known name nearest to a wrong one (edit distance), for error messages. Never NULL. */
 const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len);
+/* Walks the algorithms of a kind: the name, NULL past the end, and the code point. */
+const char *enn_alg_at(enum enn_alg_kind kind, size_t index, uint16_t *code);
+/* By code point; "?" if unknown. */
+const char *enn_alg_name(enum enn_alg_kind kind, uint16_t code);
+/* How far a written name is from one that is known, in edits; 0: the same but for case, '-' and '_'. */
+size_t enn_alg_distance(const char *name, size_t len, const char *known);
 
 #endif

@@ -167,3 +167,30 @@ const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len
 	}
 	return nearest;
 }
+
+const char *enn_alg_at(enum enn_alg_kind kind, size_t index, uint16_t *code)
+{
+	struct row row = row_at(kind, index);
+
+	*code = row.code;
+	return row.name;
+}
+
+const char *enn_alg_name(enum enn_alg_kind kind, uint16_t code)
+{
+	struct row row;
+
+	for (size_t i = 0; (row = row_at(kind, i)).name != NULL; i++) {
+		if (row.code == code) {
+			return row.name;
+		}
+	}
+	return "?";
+}
+
+size_t enn_alg_distance(const char *name, size_t len, const char *known)
+{
+	char folded[NAME_MAX_LEN];
+
+	return name_distance(folded, fold(name, len, folded), known);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Signatures: ECDSA, Ed25519, RSA-PSS, and RSA PKCS #1 v1.5 inside certificates only.
+ * Signatures: ECDSA, Ed25519, RSA-PSS, and RSA PKCS #1 v1.5 for certificates and TLS 1.2.
  */
 #ifndef ENN_CRYPTO_SIG_H
 #define ENN_CRYPTO_SIG_H

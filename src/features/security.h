@@ -157,6 +157,12 @@ enum enn_security_type enn_security_type(enum enn_security_parameter id);
 /* By name, ignoring case, '-' and '_'; ENN_SECURITY_PARAMETER_COUNT if there is none. */
 enum enn_security_parameter enn_security_find(const char *name);
 
+/* The kind of algorithms in a list. */
+enum enn_alg_kind enn_security_list_kind(enum enn_security_parameter id);
+/* Reads the names of a list; *out stays as it is if one is wrong. */
+enum enn_status enn_security_parse_list(enum enn_security_parameter id, const char *names,
+					struct enn_code_list *out, struct enn_error *error);
+
 struct enn_credential *enn_credential_ref(struct enn_credential *credential);
 
 #endif

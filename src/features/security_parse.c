@@ -95,7 +95,7 @@ static const char *nearest_parameter(const char *name)
 
 /* ---- lists ----------------------------------------------------------------------------------- */
 
-static enum enn_alg_kind kind_of(enum enn_security_parameter id)
+enum enn_alg_kind enn_security_list_kind(enum enn_security_parameter id)
 {
 	switch (id) {
 	case ENN_SECURITY_CIPHER_SUITES:
@@ -133,18 +133,6 @@ static const char *suggestion(enum enn_alg_kind kind, const char *name, size_t l
 	return nearest;
 }
 
-/* RFC 8446 §4.2.3: PKCS #1 v1.5 signs certificates and never a handshake. */
-static bool for_certificates_only(enum enn_security_parameter id, uint16_t code)
-{
-	const struct enn_sig_alg *alg;
-
-	if (id != ENN_SECURITY_SIGNATURES) {
-		return false;
-	}
-	alg = enn_sig_alg_by_tls(code);
-	return alg != NULL && alg->padding == ENN_SIG_PKCS1;
-}
-
 /* One name of a list; position counts from 1. */
 static enum enn_status add_name(struct enn_code_list *list, enum enn_security_parameter id,
 				const char *name, size_t len, size_t position,
@@ -157,16 +145,12 @@ static enum enn_status add_name(struct enn_code_list *list, enum enn_security_pa
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
 				     "%s: the name at position %zu is empty", what, position);
 	}
-	int32_t code = enn_alg_find(kind_of(id), name, len);
+	int32_t code = enn_alg_find(enn_security_list_kind(id), name, len);
 	if (code < 0) {
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
 				     "%s: unknown name '%.*s' at position %zu, nearest is %s", what,
-				     shown, name, position, suggestion(kind_of(id), name, len));
-	}
-	if (for_certificates_only(id, (uint16_t)code)) {
-		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
-				     "%s: '%.*s' at position %zu is for certificates only", what,
-				     shown, name, position);
+				     shown, name, position,
+				     suggestion(enn_security_list_kind(id), name, len));
 	}
 	if (enn_code_list_has(list, (uint16_t)code)) {
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
@@ -181,10 +165,26 @@ static enum enn_status add_name(struct enn_code_list *list, enum enn_security_pa
 	return ENN_OK;
 }
 
+enum enn_status enn_security_parse_list(enum enn_security_parameter id, const char *names,
+					struct enn_code_list *out, struct enn_error *error)
+{
+	struct enn_code_list list = {.count = 0};
+
+	for (size_t position = 1;; position++) {
+		size_t len = strcspn(names, ":");
+		ENN_TRY(add_name(&list, id, names, len, position, error));
+		if (names[len] == '\0') {
+			break;
+		}
+		names += len + 1;
+	}
+	*out = list;
+	return ENN_OK;
+}
+
 enum enn_status enn_security_set_list(struct enn_security *s, enum enn_security_parameter id,
 				      const char *names, struct enn_error *error)
 {
-	struct enn_code_list list = {.count = 0};
 	const char *what = enn_security_parameter_name(id);
 
 	if (s == NULL || names == NULL || what == NULL ||
@@ -196,16 +196,7 @@ enum enn_status enn_security_set_list(struct enn_security *s, enum enn_security_
 	if (atomic_load(&s->frozen)) {
 		return enn_security_frozen(what, error);
 	}
-	for (size_t position = 1;; position++) {
-		size_t len = strcspn(names, ":");
-		ENN_TRY(add_name(&list, id, names, len, position, error));
-		if (names[len] == '\0') {
-			break;
-		}
-		names += len + 1;
-	}
-	s->list[id] = list;
-	return ENN_OK;
+	return enn_security_parse_list(id, names, &s->list[id], error);
 }
 
 /* ---- name = value ---------------------------------------------------------------------------- */

@@ -310,11 +310,6 @@ static void test_lists(void **state)
 		enn_security_set_list(s, ENN_SECURITY_GROUPS, "P-256:X25519:secp256r1", &error),
 		ENN_E_ARGUMENT);
 	assert_string_equal(error.text, "supportedGroup: 'secp256r1' at position 3 is named twice");
-	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_SIGNATURES,
-					       "ed25519:rsa_pkcs1_sha256", &error),
-			 ENN_E_ARGUMENT);
-	assert_string_equal(error.text, "signatureAlgorithm: 'rsa_pkcs1_sha256' at position 2 is "
-					"for certificates only");
 	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_CERT_SIGNATURES,
 					       "ed25519:rsa_pkcs1_sha256", &error),
 			 ENN_OK);
