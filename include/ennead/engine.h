@@ -338,7 +338,8 @@ struct enn_info {
 	bool resumed;		 /* by a session */
 	bool external_psk;
 	bool hello_retry;
-	bool peer_authenticated; /* by certificate or PSK */
+	bool peer_authenticated; /* by certificate, raw public key or PSK */
+	bool peer_raw_key;	 /* the peer showed a raw public key (RFC 7250): peer_key */
 	enum enn_early_data_state early_data;
 	const uint8_t *psk_identity; /* external */
 	size_t psk_identity_len;
@@ -347,6 +348,8 @@ struct enn_info {
 		size_t len;
 	} peer_chain[ENN_MAX_CERTIFICATES];
 	size_t peer_chain_len;
+	const uint8_t *peer_key; /* its SubjectPublicKeyInfo in DER; kept like the chain */
+	size_t peer_key_len;
 	uint64_t keys_sent; /* key updates so far, by direction */
 	uint64_t keys_received;
 	size_t max_message; /* bytes of the longest message that send takes; 0: no limit */

@@ -76,6 +76,9 @@ enum enn_reason {
 	ENN_REASON_CERT_MISSING,  /* the peer sent none and one is required */
 	ENN_REASON_CERT_REJECTED, /* the application, or the peer, refused it */
 	ENN_REASON_CERT_OTHER,
+	ENN_REASON_CERT_KEY_UNKNOWN,	 /* a raw public key that is not trusted */
+	ENN_REASON_CERT_PIN_MISMATCH,	 /* no key of the path is pinned */
+	ENN_REASON_CERT_STATUS_PROBLEM,	 /* an OCSP response is needed and is missing, old or bad */
 	ENN_REASON_NO_SHARED_PARAMETERS, /* version, suite, group, signature or ALPN */
 	ENN_REASON_UNKNOWN_PSK,
 	ENN_REASON_TRUNCATED, /* the transport ended without an authenticated end of data */

@@ -120,6 +120,25 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_security_crl_file(struct enn_security
 							     const char *path,
 							     struct enn_error *error);
 
+/* Trusts raw public keys (RFC 7250): SubjectPublicKeyInfo in DER, or one or more in PEM. With raw keys and
+ * nothing else that is trusted, a peer must show one of them: certificates are not taken.
+ * Errors: ENN_E_PARSE, ENN_E_NOT_FOUND (file), ENN_E_LIMIT (65536 keys), ENN_E_STATE, ENN_E_MEMORY. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_trust_raw_key(struct enn_security *security,
+								  const uint8_t *spki, size_t len,
+								  struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_trust_raw_key_file(
+	struct enn_security *security, const char *path, struct enn_error *error);
+
+/* Pins (RFC 7469 §2.6): besides ordinary validation, one certificate of the validated path (the anchor
+ * included), or the raw public key, must have a SubjectPublicKeyInfo with one of these SHA-256 digests.
+ * Where nobody validates (verifyPeer off) the leaf itself must. Not looked at with delegatePeer. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_pin_spki(struct enn_security *security,
+							     const uint8_t sha256[32]);
+/* "sha256/" and the digest in base64. ENN_E_PARSE. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_pin_text(struct enn_security *security,
+							     const char *pin,
+							     struct enn_error *error);
+
 /* ---- who we are --------------------------------------------------------------------- */
 
 enum enn_psk_hash { ENN_PSK_SHA256 = 1, ENN_PSK_SHA384 = 2 };
@@ -173,6 +192,23 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_pkcs11(const char *ur
 								  size_t chain_len,
 								  struct enn_credential **out,
 								  struct enn_error *error);
+/* A raw public key (RFC 7250): the key pair is the identity, there is no certificate. The private key in PEM,
+ * not encrypted. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_raw_key_pem(const char *key, size_t key_len,
+								  struct enn_credential **out,
+								  struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_raw_key_file(const char *path,
+								   struct enn_credential **out,
+								   struct enn_error *error);
+/* One whose private key lives elsewhere (ENN_EVENT_WANT_IDENTITY): its SubjectPublicKeyInfo, PEM or DER. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_raw_key_external(const uint8_t *spki,
+								       size_t len,
+								       struct enn_credential **out,
+								       struct enn_error *error);
+/* A raw key credential's SubjectPublicKeyInfo in DER: what the peer has to trust. *len in: room, out: length.
+ * ENN_E_SPACE (*len says how much), ENN_E_ARGUMENT (another kind of credential). */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_spki(const struct enn_credential *credential,
+							   uint8_t *out, size_t *len);
 /* An external pre-shared key (RFC 8446 §4.2.11): identity 1 to 65535 bytes, key at least 16 bytes
  * of full entropy (RFC 9257: not a password). Copied; wiped on free. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk(const uint8_t *identity,
@@ -185,8 +221,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_static_key(const uint8_t p
 								 struct enn_credential **out);
 ENN_API void enn_credential_free(struct enn_credential *credential); /* drops one reference */
 
-/* Takes a reference. Several x509 credentials: the first whose key fits the peer's signature
- * algorithms, and on a server whose names fit the SNI, is used. */
+/* Takes a reference. Several x509 or raw key credentials: the first of a kind that the peer takes, whose key
+ * fits its signature algorithms, and on a server whose names fit the SNI, is used. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_credential(
 	struct enn_security *security, struct enn_credential *credential);
 /* Ask for PSKs of unknown identities with ENN_EVENT_WANT_PSK (server). */

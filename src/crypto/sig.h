@@ -43,6 +43,18 @@ enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *
  * *der_len in: room, out: length. ENN_E_CRYPTO: an odd or oversized raw_len. ENN_E_SPACE, ENN_E_MEMORY. */
 enum enn_status enn_ecdsa_signature_to_der(const uint8_t *raw, size_t raw_len, uint8_t *der,
 					   size_t *der_len);
+/* The DER SubjectPublicKeyInfo of a private key's public half; the caller's to free(). */
+enum enn_status enn_private_key_spki(const struct enn_private_key *key, uint8_t **der, size_t *len);
+/* Calls fn for each public key in PEM text, or for the one in DER (spki.c). The first status of fn
+ * that is not ENN_OK ends it and is returned. ENN_E_PARSE: there is none, or one that cannot be used. */
+typedef enum enn_status (*enn_spki_fn)(void *ctx, struct enn_bytes spki, enum enn_key_type type);
+enum enn_status enn_spki_each(const uint8_t *data, size_t len, enn_spki_fn fn, void *ctx,
+			      struct enn_error *error);
+void enn_spki_digest(struct enn_bytes spki, uint8_t out[32]); /* SHA-256: RFC 7469 §2.4 */
+/* "sha256/" and the digest in base64. */
+#define ENN_PIN_TEXT 52
+const char *enn_spki_pin_text(const uint8_t digest[32], char out[ENN_PIN_TEXT]);
+bool enn_spki_pin_parse(const char *text, uint8_t digest[32]);
 
 /* From a DER SubjectPublicKeyInfo. */
 enum enn_status enn_public_key_parse(const uint8_t *der, size_t len, struct enn_public_key **out);

@@ -74,6 +74,10 @@ struct enn_verify_policy {
 struct enn_peer_chain;
 enum enn_status enn_peer_chain_parse(const struct enn_bytes *der, size_t count,
 				     struct enn_peer_chain **out, struct enn_error *error);
+/* The same for a peer that shows its SubjectPublicKeyInfo instead (RFC 7250): no certificates, only the key.
+ * ENN_E_AUTH, ENN_E_MEMORY. */
+enum enn_status enn_peer_chain_from_key(struct enn_bytes spki, struct enn_peer_chain **out,
+					struct enn_error *error);
 void enn_peer_chain_free(struct enn_peer_chain *chain);
 /* Parses the certificates now: for who does not call enn_trust_verify and wants the error.
  * ENN_E_AUTH with a reason and an alert as below, ENN_E_MEMORY. */

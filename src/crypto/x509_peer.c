@@ -176,6 +176,9 @@ static enum enn_status load(struct enn_peer_chain *chain, struct enn_error *erro
 
 enum enn_status enn_peer_chain_load(struct enn_peer_chain *chain, struct enn_error *error)
 {
+	if (chain->count == 0) {
+		return ENN_OK; /* a raw public key: there is nothing more to parse */
+	}
 	ERR_set_mark();
 	enum enn_status status = load(chain, error);
 	ERR_pop_to_mark();

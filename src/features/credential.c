@@ -18,7 +18,7 @@
 #define MIN_PSK		 16u
 #define MAX_PSK_IDENTITY 65535u
 
-static struct enn_credential *credential_new(enum enn_credential_type type)
+struct enn_credential *enn_credential_new(enum enn_credential_type type)
 {
 	struct enn_credential *c = calloc(1, sizeof(*c));
 
@@ -45,6 +45,7 @@ void enn_credential_free(struct enn_credential *c)
 	if (c->sign_release != NULL) {
 		c->sign_release(c->sign_ctx);
 	}
+	free(c->spki);
 	free(c->identity);
 	if (c->secret != NULL) {
 		enn_wipe(c->secret, c->secret_len);
@@ -95,7 +96,7 @@ static enum enn_status check_key_text(const char *key, size_t len, struct enn_er
 static enum enn_status parse_chain(const char *chain, size_t chain_len, struct enn_credential **out,
 				   struct enn_error *error)
 {
-	struct enn_credential *c = credential_new(ENN_CREDENTIAL_X509);
+	struct enn_credential *c = enn_credential_new(ENN_CREDENTIAL_X509);
 
 	if (c == NULL) {
 		return no_memory(error);
@@ -109,11 +110,17 @@ static enum enn_status parse_chain(const char *chain, size_t chain_len, struct e
 	return ENN_OK;
 }
 
+enum enn_status enn_credential_parse_key(const char *key, size_t len, struct enn_private_key **out,
+					 struct enn_error *error)
+{
+	ENN_TRY(check_key_text(key, len, error));
+	return enn_private_key_parse((const uint8_t *)key, len, out, error);
+}
+
 static enum enn_status parse_key(struct enn_credential *c, const char *key, size_t key_len,
 				 struct enn_error *error)
 {
-	ENN_TRY(check_key_text(key, key_len, error));
-	ENN_TRY(enn_private_key_parse((const uint8_t *)key, key_len, &c->key, error));
+	ENN_TRY(enn_credential_parse_key(key, key_len, &c->key, error));
 	/* The analyzer does not see that parse_chain sets it. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	if (!enn_chain_fits_key(c->chain, c->key)) {
@@ -220,7 +227,7 @@ enum enn_status enn_credential_psk(const uint8_t *identity, size_t identity_len,
 	    (hash != ENN_PSK_SHA256 && hash != ENN_PSK_SHA384)) {
 		return ENN_E_ARGUMENT;
 	}
-	c = credential_new(ENN_CREDENTIAL_PSK);
+	c = enn_credential_new(ENN_CREDENTIAL_PSK);
 	if (c == NULL) {
 		return ENN_E_MEMORY;
 	}

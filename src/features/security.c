@@ -205,7 +205,9 @@ struct enn_security *enn_security_copy(const struct enn_security *security)
 	s->credential_count = security->credential_count;
 	copy_trust(s, security);
 	if (!copy_alpn(s, security) || !copy_sessions(s, security) ||
-	    !enn_security_copy_peer_keys(s, security)) {
+	    !enn_security_copy_peer_keys(s, security) ||
+	    !enn_digest_set_copy(&s->raw_keys, &security->raw_keys) ||
+	    !enn_digest_set_copy(&s->pins, &security->pins)) {
 		enn_security_free(s);
 		return NULL;
 	}
@@ -232,6 +234,8 @@ void enn_security_free(struct enn_security *s)
 		enn_credential_free(s->credential[i]);
 	}
 	enn_security_free_peer_keys(s);
+	enn_digest_set_free(&s->raw_keys);
+	enn_digest_set_free(&s->pins);
 	enn_trust_free(s->trust);
 	enn_trust_free(s->own);
 	enn_session_store_free(s->store);

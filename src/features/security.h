@@ -20,7 +20,12 @@
 #include "ennead/security.h"
 #include "features/session_cache.h"
 
-enum enn_credential_type { ENN_CREDENTIAL_X509, ENN_CREDENTIAL_PSK, ENN_CREDENTIAL_STATIC_KEY };
+enum enn_credential_type {
+	ENN_CREDENTIAL_X509,
+	ENN_CREDENTIAL_PSK,
+	ENN_CREDENTIAL_STATIC_KEY,
+	ENN_CREDENTIAL_RAW_KEY
+};
 
 struct enn_credential {
 	atomic_uint refs;
@@ -31,6 +36,10 @@ struct enn_credential {
 	enn_sign_function sign;	     /* external, and this is how (signer.c); else NULL */
 	void (*sign_release)(void *ctx);
 	void *sign_ctx;
+	/* RAW_KEY: `key` and its SubjectPublicKeyInfo. */
+	uint8_t *spki;
+	size_t spki_len;
+	enum enn_key_type key_type;
 	/* PSK; a static key has only `secret`, the private key */
 	uint8_t *identity;
 	size_t identity_len;
@@ -60,6 +69,14 @@ struct enn_peer_key {
 	uint8_t psk[ENN_STATIC_KEY]; /* zeros: none */
 };
 
+/* SHA-256 digests of SubjectPublicKeyInfo, in order, each once. */
+#define ENN_DIGEST 32
+struct enn_digest_set {
+	uint8_t (*digest)[ENN_DIGEST];
+	size_t count;
+	size_t cap;
+};
+
 /* The length of a digest of verification rules. */
 #define ENN_SECURITY_RULES 32
 
@@ -81,8 +98,10 @@ struct enn_security {
 	struct enn_trust *own;
 	struct enn_trust *trust; /* never NULL */
 	bool trust_complete;
-	bool system_trust_set;	       /* systemTrust was set explicitly */
-	struct enn_peer_key *peer_key; /* static keys that are trusted */
+	bool system_trust_set;		/* systemTrust was set explicitly */
+	struct enn_digest_set raw_keys; /* raw public keys that are trusted */
+	struct enn_digest_set pins;	/* one of these must be in the peer's path */
+	struct enn_peer_key *peer_key;	/* static keys that are trusted */
 	size_t peer_key_count;
 	size_t peer_key_cap;
 	bool ask_psk;
@@ -142,6 +161,17 @@ const struct enn_credential *enn_security_static_key(const struct enn_security *
 bool enn_security_copy_peer_keys(struct enn_security *to, const struct enn_security *from);
 void enn_security_free_peer_keys(struct enn_security *s);
 
+/* raw_key.c */
+bool enn_digest_set_has(const struct enn_digest_set *set, const uint8_t *digest);
+/* ENN_E_LIMIT, ENN_E_MEMORY: unchanged. */
+enum enn_status enn_digest_set_add(struct enn_digest_set *set, const uint8_t *digest);
+bool enn_digest_set_copy(struct enn_digest_set *to, const struct enn_digest_set *from);
+void enn_digest_set_free(struct enn_digest_set *set);
+/* What kinds of identity a peer may show: raw public keys if one is trusted or rawPublicKeys is on;
+ * certificates unless raw public keys are all that is trusted. */
+bool enn_security_takes_raw_keys(const struct enn_security *s);
+bool enn_security_takes_certificates(const struct enn_security *s);
+
 /* Fills in rules (security_rules.c). */
 void enn_security_digest_rules(struct enn_security *security);
 
@@ -164,5 +194,9 @@ enum enn_status enn_security_parse_list(enum enn_security_parameter id, const ch
 					struct enn_code_list *out, struct enn_error *error);
 
 struct enn_credential *enn_credential_ref(struct enn_credential *credential);
+struct enn_credential *enn_credential_new(enum enn_credential_type type); /* NULL: no memory */
+/* A private key from text, with the answers to the usual mistakes. */
+enum enn_status enn_credential_parse_key(const char *key, size_t len, struct enn_private_key **out,
+					 struct enn_error *error);
 
 #endif

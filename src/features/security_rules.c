@@ -42,7 +42,15 @@ static void add_psks(struct enn_hash *hash, const struct enn_security *s)
 	}
 }
 
-/* Who we are as a client: the leaves. */
+static void add_digests(struct enn_hash *hash, const struct enn_digest_set *set)
+{
+	add_number(hash, set->count);
+	for (size_t i = 0; i < set->count; i++) {
+		enn_hash_update(hash, set->digest[i], ENN_DIGEST);
+	}
+}
+
+/* Who we are as a client: the leaves and the raw keys. */
 static void digest_identity(struct enn_security *s)
 {
 	struct enn_hash hash;
@@ -55,6 +63,9 @@ static void digest_identity(struct enn_security *s)
 			struct enn_bytes leaf = enn_chain_der(k->chain, 0);
 			add_number(&hash, leaf.len);
 			enn_hash_update(&hash, leaf.data, leaf.len);
+		} else if (k->type == ENN_CREDENTIAL_RAW_KEY) {
+			add_number(&hash, k->spki_len);
+			enn_hash_update(&hash, k->spki, k->spki_len);
 		}
 	}
 	enn_hash_final(&hash, s->client_rules);
@@ -65,7 +76,7 @@ void enn_security_digest_rules(struct enn_security *s)
 	static const enum enn_security_parameter flags[] = {
 		ENN_SECURITY_VERIFY_PEER,      ENN_SECURITY_CHECK_NAME,
 		ENN_SECURITY_CHECK_REVOCATION, ENN_SECURITY_DELEGATE_PEER,
-		ENN_SECURITY_SYSTEM_TRUST,
+		ENN_SECURITY_SYSTEM_TRUST,     ENN_SECURITY_RAW_KEYS,
 	};
 	uint8_t trust[ENN_SECURITY_RULES];
 	struct enn_hash hash;
@@ -79,6 +90,8 @@ void enn_security_digest_rules(struct enn_security *s)
 	add_list(&hash, enn_security_list(s, ENN_SECURITY_CERT_SIGNATURES));
 	enn_trust_digest(s->own, trust);
 	enn_hash_update(&hash, trust, sizeof(trust));
+	add_digests(&hash, &s->raw_keys);
+	add_digests(&hash, &s->pins);
 	add_number(&hash, s->ask_psk);
 	add_psks(&hash, s);
 	enn_hash_final(&hash, s->rules);

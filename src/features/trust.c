@@ -24,7 +24,7 @@ static bool wants_system(const struct enn_security *s)
 	if (!enn_security_flag(s, ENN_SECURITY_SYSTEM_TRUST)) {
 		return false;
 	}
-	return s->system_trust_set || !enn_trust_has_anchors(s->own);
+	return s->system_trust_set || (!enn_trust_has_anchors(s->own) && s->raw_keys.count == 0);
 }
 
 enum enn_status enn_security_trust(struct enn_security *s, struct enn_error *error)

@@ -18,8 +18,10 @@ static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_cred
 		    !enn_u16_list_has(signatures, ours->code[i])) {
 			continue;
 		}
-		if (k->key != NULL ? enn_sig_fits_private(alg, k->key)
-				   : alg->key == enn_chain_key_type(k->chain)) {
+		enum enn_key_type type = k->type == ENN_CREDENTIAL_RAW_KEY
+						 ? k->key_type
+						 : enn_chain_key_type(k->chain);
+		if (k->key != NULL ? enn_sig_fits_private(alg, k->key) : alg->key == type) {
 			return ours->code[i];
 		}
 	}
@@ -36,6 +38,12 @@ static size_t split_names(struct enn_bytes list, struct enn_bytes *names, size_t
 	return count;
 }
 
+static enum enn_credential_type credential_type(uint8_t certificate_type)
+{
+	return certificate_type == ENN_CERTIFICATE_RAW_KEY ? ENN_CREDENTIAL_RAW_KEY
+							   : ENN_CREDENTIAL_X509;
+}
+
 bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signatures,
 			    struct enn_bytes name, struct enn_bytes authorities)
 {
@@ -50,13 +58,15 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 	}
 	for (size_t i = 0; i < hs->security->credential_count; i++) {
 		struct enn_credential *k = hs->security->credential[i];
-		uint16_t scheme =
-			k->type == ENN_CREDENTIAL_X509 ? scheme_for(hs, k, signatures) : 0;
+		uint16_t scheme = k->type == credential_type(hs->own_type)
+					  ? scheme_for(hs, k, signatures)
+					  : 0;
 		if (scheme == 0) {
 			continue;
 		}
-		bool fits = (host[0] == '\0' || enn_chain_fits_name(k->chain, host)) &&
-			    enn_chain_fits_authorities(k->chain, names, name_count);
+		bool fits = k->type == ENN_CREDENTIAL_RAW_KEY || /* it has neither */
+			    ((host[0] == '\0' || enn_chain_fits_name(k->chain, host)) &&
+			     enn_chain_fits_authorities(k->chain, names, name_count));
 		if (fits) {
 			hs->own = k;
 			hs->own_scheme = scheme;
@@ -73,22 +83,115 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 	return fallback != NULL;
 }
 
+static bool has_credential(const struct enn_security *s, enum enn_credential_type type)
+{
+	for (size_t i = 0; i < s->credential_count; i++) {
+		if (s->credential[i]->type == type) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* No own credential can be used: why, as well as it can be told. */
+static enum enn_status none_fits(struct enn_handshake *hs, struct enn_bytes types)
+{
+	bool x509 = has_credential(hs->security, ENN_CREDENTIAL_X509);
+	bool raw = has_credential(hs->security, ENN_CREDENTIAL_RAW_KEY);
+	bool shared = false;
+
+	if (!x509 && !raw) {
+		return enn_handshake_fail(
+			hs->c, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_UNKNOWN_PSK,
+			"ClientHello.signature_algorithms",
+			"the client offers no known PSK and there is no certificate");
+	}
+	for (size_t i = 0; i < types.len; i++) {
+		shared = shared || (x509 && types.data[i] == ENN_CERTIFICATE_X509) ||
+			 (raw && types.data[i] == ENN_CERTIFICATE_RAW_KEY);
+	}
+	if (!shared) { /* RFC 7250 §4.2 */
+		return enn_handshake_fail(hs->c, ENN_ALERT_UNSUPPORTED_CERTIFICATE,
+					  ENN_REASON_NO_SHARED_PARAMETERS,
+					  "ClientHello.server_certificate_type",
+					  "the client takes no kind of certificate that is here");
+	}
+	return enn_handshake_fail(hs->c, ENN_ALERT_HANDSHAKE_FAILURE,
+				  ENN_REASON_NO_SHARED_PARAMETERS,
+				  "ClientHello.signature_algorithms",
+				  "no certificate fits the client's signature algorithms");
+}
+
+enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
+					      const struct enn_client_hello *ch)
+{
+	struct enn_bytes no_authorities = {NULL, 0};
+	struct enn_bytes types;
+
+	if (!(ch->has & ENN_HAS_SIGNATURE_ALGORITHMS)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_MISSING_EXTENSION,
+					  ENN_REASON_UNKNOWN_PSK,
+					  "ClientHello.signature_algorithms",
+					  "no offered PSK is known and the client takes no "
+					  "certificate");
+	}
+	if (enn_security_flag(hs->security, ENN_SECURITY_REQUEST_CLIENT) ||
+	    enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) {
+		ENN_TRY(enn_raw_key_choose_peer(hs, ch));
+	}
+	ENN_TRY(enn_raw_key_types(hs, ch, ENN_VIEW_SERVER_CERTIFICATE_TYPE, &types));
+	/* RFC 7250 §4.1: the client's order. */
+	for (size_t i = 0; i < types.len; i++) {
+		hs->own_type = types.data[i];
+		if ((hs->own_type == ENN_CERTIFICATE_X509 ||
+		     hs->own_type == ENN_CERTIFICATE_RAW_KEY) &&
+		    enn_certificate_choose(hs, ch->signatures, ch->server_name, no_authorities)) {
+			return ENN_OK;
+		}
+	}
+	return none_fits(hs, types);
+}
+
+bool enn_certificate_wanted(const struct enn_handshake *hs)
+{
+	return (enn_security_flag(hs->security, ENN_SECURITY_REQUEST_CLIENT) ||
+		enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) &&
+	       !hs->peer_type_excluded && !hs->c->result.resumed && !hs->c->result.external_psk;
+}
+
 /* ---- sending ------------------------------------------------------------------------------ */
+
+/* The entries of our Certificate: the chain, or the one raw key. */
+static size_t own_count(const struct enn_credential *own)
+{
+	if (own == NULL) {
+		return 0;
+	}
+	return own->type == ENN_CREDENTIAL_RAW_KEY ? 1 : enn_chain_count(own->chain);
+}
+
+static struct enn_bytes own_entry(const struct enn_credential *own, size_t index)
+{
+	if (own->type == ENN_CREDENTIAL_RAW_KEY) {
+		return (struct enn_bytes){own->spki, own->spki_len};
+	}
+	return enn_chain_der(own->chain, index);
+}
 
 enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level level)
 {
 	struct enn_hs_out out;
-	size_t count = hs->own == NULL ? 0 : enn_chain_count(hs->own->chain);
+	size_t count = own_count(hs->own);
 	size_t bound = 8;
 
 	for (size_t i = 0; i < count; i++) {
-		bound += 5 + enn_chain_der(hs->own->chain, i).len;
+		bound += 5 + own_entry(hs->own, i).len;
 	}
 	ENN_TRY(enn_hs_begin(hs, &out, level, ENN_HS_CERTIFICATE, bound));
 	enn_write_u8(&out.w, 0); /* certificate_request_context: empty in the handshake */
 	size_t list = enn_write_begin(&out.w, 3);
 	for (size_t i = 0; i < count; i++) {
-		struct enn_bytes der = enn_chain_der(hs->own->chain, i);
+		struct enn_bytes der = own_entry(hs->own, i);
 		enn_write_vector(&out.w, 3, der.data, der.len);
 		enn_write_u16(&out.w, 0); /* extensions */
 	}
@@ -262,6 +365,21 @@ enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 	*empty = m.count == 0;
 	if (*empty) {
 		return ENN_OK;
+	}
+	if (hs->peer_type == ENN_CERTIFICATE_RAW_KEY) {
+		if (m.count != 1) { /* §4.4.2 */
+			return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
+						  ENN_REASON_PROTOCOL_FAILED, "Certificate",
+						  "more than one raw public key");
+		}
+		ENN_TRY(keep_chain(hs, &m));
+		return enn_raw_key_receive(hs, m.certificates[0]);
+	}
+	if (!enn_security_takes_certificates(hs->security)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_UNSUPPORTED_CERTIFICATE,
+					  ENN_REASON_CERT_KEY_UNKNOWN, "Certificate",
+					  "the peer showed a certificate, and only raw public keys "
+					  "are trusted here");
 	}
 	ENN_TRY(keep_chain(hs, &m));
 	enum enn_status status = enn_peer_chain_parse(m.certificates, m.count, &hs->peer, &error);

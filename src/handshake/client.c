@@ -154,6 +154,7 @@ static enum enn_status choose_psk(struct enn_handshake *hs, const struct enn_ser
 		hs->c->result.resumed = !k->external;
 		hs->c->result.peer_authenticated =
 			k->external || hs->session_view.peer_authenticated;
+		hs->c->result.peer_raw_key = !k->external && hs->session_view.peer_raw_key;
 		if (k->external &&
 		    enn_hs_copy(hs->env, &hs->c->result.psk_identity,
 				&hs->c->result.psk_identity_len, k->identity) != ENN_OK) {
@@ -363,7 +364,11 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 					  ENN_REASON_PROTOCOL_FAILED, "EncryptedExtensions",
 					  "extension %u was not asked for", ee.unknown_extension);
 	}
-	ENN_TRY(enn_hs_check_views(hs, &ee.views, 0, "EncryptedExtensions"));
+	ENN_TRY(enn_hs_check_views(hs, &ee.views,
+				   ENN_VIEW_BIT(ENN_VIEW_CLIENT_CERTIFICATE_TYPE) |
+					   ENN_VIEW_BIT(ENN_VIEW_SERVER_CERTIFICATE_TYPE),
+				   "EncryptedExtensions"));
+	ENN_TRY(enn_raw_key_take(hs, &ee.views, "EncryptedExtensions.certificate_type"));
 	if (ee.has & ENN_HAS_ALPN) {
 		ENN_TRY(take_alpn(hs, ee.alpn));
 	}

@@ -487,6 +487,7 @@ static enum enn_status check_client(const struct enn_security *security,
 {
 	bool verify = enn_security_flag(security, ENN_SECURITY_VERIFY_PEER) &&
 		      enn_security_flag(security, ENN_SECURITY_CHECK_NAME) &&
+		      enn_security_takes_certificates(security) && /* a raw key has no name */
 		      !enn_security_flag(security, ENN_SECURITY_DELEGATE_PEER);
 	const char *name = options->server_name;
 

@@ -45,6 +45,7 @@ struct enn_handshake_result {
 	bool external_psk;
 	bool hello_retry;
 	bool peer_authenticated;
+	bool peer_raw_key;	   /* peer_chain holds one SubjectPublicKeyInfo (RFC 7250) */
 	bool middlebox_compatible; /* client: sent, server: was sent, a session id */
 	enum enn_early_data_state early_data;
 	uint32_t max_early_data; /* bytes that may be sent or received as early data */

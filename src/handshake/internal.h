@@ -114,6 +114,11 @@ struct enn_handshake {
 	bool psk_answered;
 	uint16_t psk_asked; /* the identity that the answer is for */
 
+	/* RFC 7250, both enum enn_certificate_type: what we show and what the peer shows. */
+	uint8_t own_type;
+	uint8_t peer_type;
+	bool peer_type_excluded; /* server: the client can show nothing that is taken */
+
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */
 	uint8_t sign_input[64 + 34 + ENN_MAX_HASH];
@@ -234,11 +239,34 @@ void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *h
 /* The n-th binder. False: there is none. */
 bool enn_psk_binder_at(const struct enn_client_hello *ch, size_t index, struct enn_bytes *out);
 
+/* ---- raw_key.c ------------------------------------------------------------------------------- */
+/* Client: the two extensions of RFC 7250, as far as there is something to say. */
+void enn_raw_key_offer(struct enn_handshake *hs, struct enn_writer *w);
+/* Client: the server's choices, in EncryptedExtensions (1.3) or ServerHello (1.2). */
+enum enn_status enn_raw_key_take(struct enn_handshake *hs, const struct enn_views *views,
+				 const char *where);
+/* Server: the client's list, or X.509 without one. view: the one or the other extension. */
+enum enn_status enn_raw_key_types(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				  enum enn_view view, struct enn_bytes *types);
+/* Server: what the client is to show, if it is asked: peer_type and peer_type_excluded. */
+enum enn_status enn_raw_key_choose_peer(struct enn_handshake *hs,
+					const struct enn_client_hello *ch);
+/* Server: the answers, where the client asked and certificates are used. */
+void enn_raw_key_answer(struct enn_handshake *hs, struct enn_writer *w,
+			const struct enn_client_hello *ch, bool requested);
+/* Takes the peer's SubjectPublicKeyInfo: parses and judges it, unless that is delegated. */
+enum enn_status enn_raw_key_receive(struct enn_handshake *hs, struct enn_bytes spki);
+
 /* ---- certificate.c ----------------------------------------------------------------------------- */
-/* Chooses an own x509 credential and scheme for the peer's signature algorithms, name (server; may be
+/* Chooses an own credential of own_type and a scheme for the peer's signature algorithms, name (server; may be
  * empty) and authorities (client). False: none fits. */
 bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signatures,
 			    struct enn_bytes name, struct enn_bytes authorities);
+/* Server: own and peer's certificate types, the own credential and scheme. Fails with the alert that fits. */
+enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
+					      const struct enn_client_hello *ch);
+/* Server: whether the client is to be asked; certificate types were chosen. */
+bool enn_certificate_wanted(const struct enn_handshake *hs);
 /* Writes Certificate (empty without credential). */
 enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level level);
 /* Writes CertificateVerify with the own key, or with `external` if it is not empty. *ask: no key here, the

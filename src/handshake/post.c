@@ -114,6 +114,7 @@ enum enn_status enn_post_send_ticket(struct enn_handshake_carrier *c, enn_time n
 		.age_add = enn_read_u32(&age),
 		.max_early_data =
 			early ? (uint32_t)c->security->value[ENN_SECURITY_MAX_EARLY_DATA] : 0,
+		.peer_raw_key = result->peer_raw_key,
 		.peer_authenticated = result->peer_authenticated && !result->external_psk,
 		.rules = enn_security_rules(c->security, true),
 		.psk = {psk, hash->len},
@@ -174,6 +175,7 @@ enum enn_status enn_post_receive_ticket(struct enn_handshake_carrier *c, enn_tim
 		.lifetime = m.lifetime < own ? m.lifetime : (uint32_t)own,
 		.age_add = m.age_add,
 		.max_early_data = m.has_early_data ? m.max_early_data : 0,
+		.peer_raw_key = result->peer_raw_key,
 		.peer_authenticated = result->peer_authenticated,
 		.rules = enn_security_rules(c->security, false),
 		.psk = {psk, hash->len},

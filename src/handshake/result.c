@@ -34,6 +34,12 @@ static void chain_info(const struct enn_handshake_result *result, struct enn_inf
 {
 	struct enn_reader r = enn_reader_of(result->peer_chain, result->peer_chain_size);
 
+	if (result->peer_raw_key) {
+		struct enn_bytes spki = enn_read_vector(&r, 3, 0, 0xffffff);
+		info->peer_key = spki.data;
+		info->peer_key_len = spki.len;
+		return;
+	}
 	while (enn_reader_left(&r) > 0 && info->peer_chain_len < ENN_MAX_CERTIFICATES) {
 		struct enn_bytes der = enn_read_vector(&r, 3, 0, 0xffffff);
 		info->peer_chain[info->peer_chain_len].der = der.data;
@@ -65,6 +71,7 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->external_psk = result->external_psk;
 	info->hello_retry = result->hello_retry;
 	info->peer_authenticated = result->peer_authenticated;
+	info->peer_raw_key = result->peer_raw_key;
 	info->early_data = result->early_data;
 	info->psk_identity = result->psk_identity;
 	info->psk_identity_len = result->psk_identity_len;

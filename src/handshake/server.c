@@ -30,6 +30,9 @@ static enum enn_status send_encrypted_extensions(struct enn_handshake *hs,
 		enn_write_u16(&out.w, ENN_EXT_EARLY_DATA);
 		enn_write_u16(&out.w, 0);
 	}
+	if (!result->resumed && !result->external_psk) {
+		enn_raw_key_answer(hs, &out.w, ch, enn_certificate_wanted(hs));
+	}
 	enn_write_end(&out.w, list, 2);
 	return enn_hs_commit(hs, &out);
 }
@@ -67,13 +70,6 @@ static enum enn_status send_certificate_request(struct enn_handshake *hs)
 	}
 	enn_write_end(&out.w, list, 2);
 	return enn_hs_commit(hs, &out);
-}
-
-static bool wants_client_certificate(const struct enn_handshake *hs)
-{
-	return (enn_security_flag(hs->security, ENN_SECURITY_REQUEST_CLIENT) ||
-		enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) &&
-	       !hs->c->result.resumed && !hs->c->result.external_psk;
 }
 
 enum enn_status enn_server_flight_rest(struct enn_handshake *hs,
@@ -124,7 +120,7 @@ enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_cli
 	ENN_TRY(enn_hs_secret(hs, ENN_DIRECTION_SEND, ENN_LEVEL_HANDSHAKE, hs->server_secret));
 	ENN_TRY(send_encrypted_extensions(hs, ch));
 	if (!hs->c->result.resumed && !hs->c->result.external_psk) {
-		hs->certificate_requested = wants_client_certificate(hs);
+		hs->certificate_requested = enn_certificate_wanted(hs);
 		if (hs->certificate_requested) {
 			ENN_TRY(send_certificate_request(hs));
 		}

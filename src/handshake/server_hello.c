@@ -355,6 +355,7 @@ static enum enn_status take_resumption(struct enn_handshake *hs, const struct en
 	}
 	result->resumed = true;
 	result->peer_authenticated = psk->session.peer_authenticated;
+	result->peer_raw_key = psk->session.peer_raw_key;
 	if (psk->session.peer.len > 0) {
 		result->peer_chain = enn_alloc(hs->env, psk->session.peer.len + 3);
 		if (result->peer_chain == NULL) {
@@ -465,31 +466,6 @@ static enum enn_status choose(struct enn_handshake *hs, enn_time now,
 	return choose_group(hs, ch, choice);
 }
 
-/* Without a PSK the server needs a certificate that the client can check. */
-static enum enn_status choose_certificate(struct enn_handshake *hs,
-					  const struct enn_client_hello *ch)
-{
-	struct enn_bytes no_authorities = {NULL, 0};
-
-	if (!(ch->has & ENN_HAS_SIGNATURE_ALGORITHMS)) {
-		return fail(hs, ENN_ALERT_MISSING_EXTENSION, ENN_REASON_UNKNOWN_PSK,
-			    "ClientHello.signature_algorithms",
-			    "no offered PSK is known and the client takes no certificate");
-	}
-	if (!enn_certificate_choose(hs, ch->signatures, ch->server_name, no_authorities)) {
-		bool any = false;
-		for (size_t i = 0; i < hs->security->credential_count; i++) {
-			any = any || hs->security->credential[i]->type == ENN_CREDENTIAL_X509;
-		}
-		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE,
-			    any ? ENN_REASON_NO_SHARED_PARAMETERS : ENN_REASON_UNKNOWN_PSK,
-			    "ClientHello.signature_algorithms",
-			    any ? "no certificate fits the client's signature algorithms"
-				: "the client offers no known PSK and there is no certificate");
-	}
-	return ENN_OK;
-}
-
 enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 					struct enn_bytes body, struct enn_bytes message,
 					enum enn_handshake_outcome *outcome)
@@ -525,7 +501,7 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	} else if (status == ENN_OK) {
 		status = check_retry(hs, &ch, &choice);
 		if (status == ENN_OK && !choice.psk.chosen) {
-			status = choose_certificate(hs, &ch);
+			status = enn_certificate_choose_server(hs, &ch);
 		}
 		if (status == ENN_OK) {
 			status = answer_hello(hs, now, &ch, message, &choice, outcome);

@@ -13,6 +13,7 @@
 
 #define SESSION_FORMAT			2
 #define SESSION_FLAG_PEER_AUTHENTICATED 1u
+#define SESSION_FLAG_PEER_RAW_KEY	2u
 
 size_t enn_session_size(const struct enn_session *s)
 {
@@ -31,7 +32,8 @@ size_t enn_session_encode(const struct enn_session *s, uint8_t *out, size_t cap)
 	enn_write_u32(&w, s->lifetime);
 	enn_write_u32(&w, s->age_add);
 	enn_write_u32(&w, s->max_early_data);
-	enn_write_u8(&w, s->peer_authenticated ? SESSION_FLAG_PEER_AUTHENTICATED : 0);
+	enn_write_u8(&w, (uint8_t)((s->peer_authenticated ? SESSION_FLAG_PEER_AUTHENTICATED : 0) |
+				   (s->peer_raw_key ? SESSION_FLAG_PEER_RAW_KEY : 0)));
 	enn_write_bytes(&w, s->rules.data, s->rules.len);
 	enn_write_vector(&w, 1, s->psk.data, s->psk.len);
 	enn_write_vector(&w, 1, s->server_name.data, s->server_name.len);
@@ -55,7 +57,9 @@ bool enn_session_decode(struct enn_bytes data, struct enn_session *out)
 	out->lifetime = enn_read_u32(&r);
 	out->age_add = enn_read_u32(&r);
 	out->max_early_data = enn_read_u32(&r);
-	out->peer_authenticated = (enn_read_u8(&r) & SESSION_FLAG_PEER_AUTHENTICATED) != 0;
+	uint8_t flags = enn_read_u8(&r);
+	out->peer_authenticated = (flags & SESSION_FLAG_PEER_AUTHENTICATED) != 0;
+	out->peer_raw_key = (flags & SESSION_FLAG_PEER_RAW_KEY) != 0;
 	out->rules = enn_read_bytes(&r, ENN_SECURITY_RULES);
 	out->psk = enn_read_vector(&r, 1, 1, 255);
 	out->server_name = enn_read_vector(&r, 1, 0, 255);

@@ -21,6 +21,7 @@ struct enn_session {
 	uint32_t lifetime; /* seconds */
 	uint32_t age_add;
 	uint32_t max_early_data;
+	bool peer_raw_key;
 	bool peer_authenticated; /* client: the server was validated; server: the client was */
 	struct enn_bytes rules;	 /* by which it was: enn_security_rules */
 	struct enn_bytes psk;

@@ -112,6 +112,9 @@ enum enn_tls_version {
 	ENN_TLS_1_3 = 0x0304,
 };
 
+/* RFC 7250 §3 */
+enum enn_certificate_type { ENN_CERTIFICATE_X509 = 0, ENN_CERTIFICATE_RAW_KEY = 2 };
+
 enum enn_psk_mode { ENN_PSK_MODE_KE = 0, ENN_PSK_MODE_DHE_KE = 1 };
 
 #define ENN_HS_HEADER		   4
