@@ -192,6 +192,14 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_x509_pkcs11(const char *ur
 								  size_t chain_len,
 								  struct enn_credential **out,
 								  struct enn_error *error);
+/* The OCSP response (RFC 6960, DER) about an x509 credential's leaf, which is sent to peers that ask for it
+ * until it expires. May be replaced at any time, by the thread whose engines use the credential: later
+ * handshakes send the new one. len 0: none any more. ENN_E_PARSE: no response, or one without an answer. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_set_ocsp(struct enn_credential *credential,
+							       const uint8_t *der, size_t len,
+							       struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_set_ocsp_file(
+	struct enn_credential *credential, const char *path, struct enn_error *error);
 /* A raw public key (RFC 7250): the key pair is the identity, there is no certificate. The private key in PEM,
  * not encrypted. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_credential_raw_key_pem(const char *key, size_t key_len,

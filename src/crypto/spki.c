@@ -134,6 +134,23 @@ void enn_spki_digest(struct enn_bytes spki, uint8_t out[32])
 	enn_hash_once(enn_hash_alg(ENN_HASH_SHA256), spki.data, spki.len, out);
 }
 
+bool enn_x509_spki_digest(X509 *cert, uint8_t out[32])
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	struct enn_bytes spki = {der, len > 0 ? (size_t)len : 0};
+
+	enn_spki_digest(spki, out);
+	OPENSSL_free(der);
+	return len > 0;
+}
+
+bool enn_peer_chain_spki_digest(struct enn_peer_chain *chain, uint8_t out[32])
+{
+	return enn_peer_chain_load(chain, NULL) == ENN_OK && chain->leaf != NULL &&
+	       enn_x509_spki_digest(chain->leaf, out);
+}
+
 /* ---- pins as text (RFC 7469 §2.1.1) ------------------------------------------------------------ */
 
 static const char pin_prefix[] = "sha256/";

@@ -35,6 +35,9 @@ bool enn_chain_fits_name(const struct enn_chain *chain, const char *name);
 bool enn_chain_fits_authorities(const struct enn_chain *chain, const struct enn_bytes *names,
 				size_t count);
 
+/* An OCSP response with a successful answer; until when (UNIX seconds) it may be used. */
+bool enn_x509_status_until(struct enn_bytes response, int64_t *until);
+
 /* ---- whom we trust -------------------------------------------------------------------- */
 
 /* Trust anchors and CRLs; reference-counted; mutable until it is first used to verify. */
@@ -63,6 +66,13 @@ struct enn_verify_policy {
 	const char *name; /* host name or IP literal that the leaf must be for; NULL: not checked */
 	int64_t wall_seconds; /* UNIX time of validity */
 	bool check_revocation;
+	const uint8_t (*pins)[32]; /* SHA-256 of SubjectPublicKeyInfo: one of the path must match */
+	size_t pins_len;	   /* 0: none is needed */
+	/* The OCSP response for the leaf that came with the chain, or nothing. asked: it could have come, so a
+	 * certificate that promises one (RFC 7633) must have it. */
+	struct enn_bytes status;
+	bool status_asked;
+	bool status_required;
 	const uint16_t
 		*cert_signatures; /* TLS schemes allowed inside the chain (anchor excepted) */
 	size_t cert_signatures_len;
@@ -82,6 +92,8 @@ void enn_peer_chain_free(struct enn_peer_chain *chain);
 /* Parses the certificates now: for who does not call enn_trust_verify and wants the error.
  * ENN_E_AUTH with a reason and an alert as below, ENN_E_MEMORY. */
 enum enn_status enn_peer_chain_load(struct enn_peer_chain *chain, struct enn_error *error);
+/* SHA-256 of the leaf's SubjectPublicKeyInfo; false: malformed. */
+bool enn_peer_chain_spki_digest(struct enn_peer_chain *chain, uint8_t out[32]);
 /* Lent: lives as long as the chain. NULL: malformed. */
 struct enn_public_key *enn_peer_chain_key(struct enn_peer_chain *chain);
 /* True unless the leaf has a key usage extension without digitalSignature. */
@@ -90,7 +102,8 @@ bool enn_peer_chain_may_sign(struct enn_peer_chain *chain);
 /* Path validation. On failure *error has a reason of the ENN_REASON_CERT_* block, a sentence
  * that names the certificate (subject, what is wrong, the dates or names at issue), and as
  * wire_code the TLS alert to send (RFC 8446 §6.2: bad_certificate, certificate_expired,
- * certificate_revoked, unknown_ca, unsupported_certificate). ENN_E_AUTH, ENN_E_MEMORY. */
+ * certificate_revoked, unknown_ca, unsupported_certificate, and bad_certificate_status_response).
+ * ENN_E_AUTH, ENN_E_MEMORY. */
 enum enn_status enn_trust_verify(struct enn_trust *trust, struct enn_peer_chain *chain,
 				 const struct enn_verify_policy *policy, struct enn_error *error);
 

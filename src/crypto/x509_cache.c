@@ -37,7 +37,8 @@ void enn_chain_cache_digest(const struct enn_peer_chain *chain,
 			    const struct enn_verify_policy *policy, uint8_t digest[ENN_X509_DIGEST])
 {
 	struct enn_hash h;
-	uint8_t flags[3] = {policy->peer_is_server, policy->check_revocation, policy->name != NULL};
+	uint8_t flags[5] = {policy->peer_is_server, policy->check_revocation, policy->name != NULL,
+			    policy->status_asked, policy->status_required};
 	size_t name_len = policy->name == NULL ? 0 : strlen(policy->name);
 
 	enn_hash_init(&h, enn_hash_alg(ENN_HASH_SHA256));
@@ -47,6 +48,10 @@ void enn_chain_cache_digest(const struct enn_peer_chain *chain,
 	add_length(&h, policy->cert_signatures_len);
 	enn_hash_update(&h, policy->cert_signatures,
 			policy->cert_signatures_len * sizeof(policy->cert_signatures[0]));
+	add_length(&h, policy->pins_len);
+	enn_hash_update(&h, policy->pins, policy->pins_len * sizeof(policy->pins[0]));
+	add_length(&h, policy->status.len);
+	enn_hash_update(&h, policy->status.data, policy->status.len);
 	add_length(&h, chain->count);
 	for (size_t i = 0; i < chain->count; i++) {
 		add_length(&h, chain->der[i].len);

@@ -82,7 +82,7 @@ static struct verdict verdict_of(int code)
 }
 
 /* "2026-01-31 12:00:00 UTC" */
-static void date_text(int64_t seconds, char out[32])
+void enn_x509_seconds_text(int64_t seconds, char out[ENN_X509_DATE_MAX])
 {
 	struct tm tm;
 	time_t t = (time_t)seconds;
@@ -92,12 +92,12 @@ static void date_text(int64_t seconds, char out[32])
 	}
 }
 
-static void asn1_date_text(const ASN1_TIME *time, char out[32])
+void enn_x509_date_text(const ASN1_TIME *time, char out[ENN_X509_DATE_MAX])
 {
 	int64_t seconds;
 
 	if (enn_x509_seconds(time, &seconds)) {
-		date_text(seconds, out);
+		enn_x509_seconds_text(seconds, out);
 	} else {
 		(void)snprintf(out, 32, "(no date)");
 	}
@@ -164,14 +164,14 @@ static void sentence(X509_STORE_CTX *ctx, X509 *cert, const struct verdict *v,
 	enn_x509_subject(cert, subject);
 	switch (v->reason) {
 	case ENN_REASON_CERT_EXPIRED:
-		asn1_date_text(X509_get0_notAfter(cert), date);
-		date_text(policy->wall_seconds, now);
+		enn_x509_date_text(X509_get0_notAfter(cert), date);
+		enn_x509_seconds_text(policy->wall_seconds, now);
 		(void)snprintf(text, cap, "certificate \"%s\" expired on %s, it is now %s", subject,
 			       date, now);
 		break;
 	case ENN_REASON_CERT_NOT_YET_VALID:
-		asn1_date_text(X509_get0_notBefore(cert), date);
-		date_text(policy->wall_seconds, now);
+		enn_x509_date_text(X509_get0_notBefore(cert), date);
+		enn_x509_seconds_text(policy->wall_seconds, now);
 		(void)snprintf(text, cap, "certificate \"%s\" is not valid before %s, it is now %s",
 			       subject, date, now);
 		break;

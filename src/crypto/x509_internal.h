@@ -17,7 +17,9 @@ enum {
 	ENN_X509_ALERT_UNSUPPORTED = 43,
 	ENN_X509_ALERT_REVOKED = 44,
 	ENN_X509_ALERT_EXPIRED = 45,
+	ENN_X509_ALERT_UNKNOWN = 46,
 	ENN_X509_ALERT_UNKNOWN_CA = 48,
+	ENN_X509_ALERT_BAD_STATUS = 113,
 };
 
 /* RFC 9525 §6: only subject alternative names count, and a wildcard is a whole label. */
@@ -40,6 +42,9 @@ size_t enn_x509_host_len(const char *name);
 
 /* The context to parse a peer's certificates in; NULL: libcrypto's own (x509_library.c). */
 OSSL_LIB_CTX *enn_x509_library(void);
+
+/* spki.c */
+bool enn_x509_spki_digest(X509 *cert, uint8_t out[32]);
 
 struct enn_peer_chain {
 	size_t count;
@@ -96,7 +101,16 @@ struct enn_trust {
 	struct enn_chain_cache *cache; /* NULL: switched off, or no memory for it */
 };
 
-/* x509_error.c: says what X509_verify_cert found wrong. */
+/* x509_status.c: the OCSP response of the policy, or that there is none. Narrows the time for which the verdict
+ * holds. path: validated. */
+enum enn_status enn_x509_check_status(STACK_OF(X509) * path, const struct enn_verify_policy *policy,
+				      struct enn_chain_facts *facts, struct enn_error *error);
+
+/* x509_error.c */
+#define ENN_X509_DATE_MAX 32
+void enn_x509_date_text(const ASN1_TIME *time, char out[ENN_X509_DATE_MAX]);
+void enn_x509_seconds_text(int64_t seconds, char out[ENN_X509_DATE_MAX]);
+/* Says what X509_verify_cert found wrong. */
 enum enn_status enn_x509_explain(X509_STORE_CTX *ctx, const struct enn_verify_policy *policy,
 				 struct enn_error *error);
 

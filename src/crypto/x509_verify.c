@@ -110,6 +110,46 @@ static enum enn_status check_signatures(STACK_OF(X509) * path,
 	return ENN_OK;
 }
 
+/* ---- pins -------------------------------------------------------------------------------------- */
+
+static bool is_pinned(X509 *cert, const struct enn_verify_policy *policy)
+{
+	uint8_t digest[32];
+
+	if (!enn_x509_spki_digest(cert, digest)) {
+		return false;
+	}
+	for (size_t i = 0; i < policy->pins_len; i++) {
+		if (memcmp(policy->pins[i], digest, sizeof(digest)) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* RFC 7469 §2.6: any certificate of the validated path, the anchor too. */
+static enum enn_status check_pins(STACK_OF(X509) * path, const struct enn_verify_policy *policy,
+				  struct enn_error *error)
+{
+	char subject[ENN_X509_TEXT_MAX];
+
+	if (policy->pins_len == 0) {
+		return ENN_OK;
+	}
+	for (int i = 0; i < sk_X509_num(path); i++) {
+		if (is_pinned(sk_X509_value(path, i), policy)) {
+			return ENN_OK;
+		}
+	}
+	(void)enn_error_set(error, ENN_E_AUTH, ENN_REASON_CERT_PIN_MISMATCH, "certificate",
+			    "no key in the path of certificate \"%s\" is pinned",
+			    enn_x509_subject(sk_X509_value(path, 0), subject));
+	if (error != NULL) {
+		error->wire_code = ENN_X509_ALERT_UNKNOWN;
+	}
+	return ENN_E_AUTH;
+}
+
 /* ---- how long the verdict holds -------------------------------------------------------------- */
 
 static bool narrow(struct enn_chain_facts *facts, const ASN1_TIME *from, const ASN1_TIME *until)
@@ -146,32 +186,30 @@ static bool narrow_to_crls(struct enn_chain_facts *facts, X509_STORE *store)
 }
 
 static void remember(struct enn_trust *trust, const struct enn_peer_chain *chain,
-		     const struct enn_verify_policy *policy, const uint8_t *digest)
+		     const struct enn_verify_policy *policy, const uint8_t *digest,
+		     struct enn_chain_facts *facts)
 {
 	STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(trust->ctx);
-	struct enn_chain_facts facts = {
-		.valid_from = INT64_MIN,
-		.valid_until = INT64_MAX,
-		.key = chain->key,
-		.may_sign = chain->may_sign,
-	};
 
+	facts->key = chain->key;
+	facts->may_sign = chain->may_sign;
 	for (int i = 0; i < sk_X509_num(path); i++) {
 		X509 *cert = sk_X509_value(path, i);
-		if (!narrow(&facts, X509_get0_notBefore(cert), X509_get0_notAfter(cert))) {
+		if (!narrow(facts, X509_get0_notBefore(cert), X509_get0_notAfter(cert))) {
 			return;
 		}
 	}
-	if (policy->check_revocation && !narrow_to_crls(&facts, trust->store)) {
+	if (policy->check_revocation && !narrow_to_crls(facts, trust->store)) {
 		return;
 	}
-	enn_chain_cache_add(trust->cache, digest, &facts);
+	enn_chain_cache_add(trust->cache, digest, facts);
 }
 
 /* ---- the call -------------------------------------------------------------------------------- */
 
 static enum enn_status validate(struct enn_trust *trust, struct enn_peer_chain *chain,
-				const struct enn_verify_policy *policy, struct enn_error *error)
+				const struct enn_verify_policy *policy,
+				struct enn_chain_facts *facts, struct enn_error *error)
 {
 	X509_STORE_CTX *ctx = trust->ctx;
 
@@ -193,7 +231,10 @@ static enum enn_status validate(struct enn_trust *trust, struct enn_peer_chain *
 	if (X509_verify_cert(ctx) != 1) {
 		return enn_x509_explain(ctx, policy, error);
 	}
-	return check_signatures(X509_STORE_CTX_get0_chain(ctx), policy, error);
+	STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(ctx);
+	ENN_TRY(check_signatures(path, policy, error));
+	ENN_TRY(check_pins(path, policy, error));
+	return enn_x509_check_status(path, policy, facts, error);
 }
 
 enum enn_status enn_trust_verify(struct enn_trust *trust, struct enn_peer_chain *chain,
@@ -213,9 +254,10 @@ enum enn_status enn_trust_verify(struct enn_trust *trust, struct enn_peer_chain 
 	}
 	ENN_TRY(enn_peer_chain_load(chain, error));
 	ERR_set_mark();
-	enum enn_status status = validate(trust, chain, policy, error);
+	struct enn_chain_facts verdict = {.valid_from = INT64_MIN, .valid_until = INT64_MAX};
+	enum enn_status status = validate(trust, chain, policy, &verdict, error);
 	if (status == ENN_OK && trust->cache != NULL) {
-		remember(trust, chain, policy, digest);
+		remember(trust, chain, policy, digest, &verdict);
 	}
 	X509_STORE_CTX_cleanup(trust->ctx);
 	ERR_pop_to_mark();

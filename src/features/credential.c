@@ -46,6 +46,7 @@ void enn_credential_free(struct enn_credential *c)
 		c->sign_release(c->sign_ctx);
 	}
 	free(c->spki);
+	free(c->ocsp);
 	free(c->identity);
 	if (c->secret != NULL) {
 		enn_wipe(c->secret, c->secret_len);
@@ -208,6 +209,55 @@ enum enn_status enn_credential_x509_file(const char *chain_path, const char *key
 	}
 	*out = c;
 	return ENN_OK;
+}
+
+/* ---- status ------------------------------------------------------------------------------------ */
+
+enum enn_status enn_credential_set_ocsp(struct enn_credential *c, const uint8_t *der, size_t len,
+					struct enn_error *error)
+{
+	struct enn_bytes response = {der, len};
+	uint8_t *copy = NULL;
+	int64_t until = 0;
+
+	if (c == NULL || c->type != ENN_CREDENTIAL_X509 || (der == NULL && len > 0)) {
+		return missing(error);
+	}
+	if (len > 0 && !enn_x509_status_until(response, &until)) {
+		return enn_error_set(error, ENN_E_PARSE, ENN_REASON_CERT_STATUS_PROBLEM,
+				     "OCSP response",
+				     "this is no OCSP response in DER, or one without an answer");
+	}
+	if (len > 0) {
+		copy = malloc(len);
+		if (copy == NULL) {
+			return no_memory(error);
+		}
+		memcpy(copy, der, len);
+	}
+	free(c->ocsp);
+	c->ocsp = copy;
+	c->ocsp_len = len;
+	c->ocsp_until = until;
+	return ENN_OK;
+}
+
+enum enn_status enn_credential_set_ocsp_file(struct enn_credential *c, const char *path,
+					     struct enn_error *error)
+{
+	struct enn_file file;
+
+	if (c == NULL || path == NULL) {
+		return missing(error);
+	}
+	ENN_TRY(enn_file_read(path, MAX_KEY_FILE, "OCSP response file", &file, error));
+	enum enn_status status =
+		enn_credential_set_ocsp(c, (const uint8_t *)file.data, file.len, error);
+	if (status != ENN_OK) {
+		enn_file_blame(error, path);
+	}
+	enn_file_free(&file);
+	return status;
 }
 
 /* ---- pre-shared keys ------------------------------------------------------------------------- */

@@ -36,6 +36,10 @@ struct enn_credential {
 	enn_sign_function sign;	     /* external, and this is how (signer.c); else NULL */
 	void (*sign_release)(void *ctx);
 	void *sign_ctx;
+	/* A response of OCSP about the leaf, or NULL; the one thing that may be replaced in use. */
+	uint8_t *ocsp;
+	size_t ocsp_len;
+	int64_t ocsp_until; /* UNIX seconds at which it expires */
 	/* RAW_KEY: `key` and its SubjectPublicKeyInfo. */
 	uint8_t *spki;
 	size_t spki_len;

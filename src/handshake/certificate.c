@@ -139,6 +139,7 @@ enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 	    enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) {
 		ENN_TRY(enn_raw_key_choose_peer(hs, ch));
 	}
+	ENN_TRY(enn_status_take_request(hs, &ch->views));
 	ENN_TRY(enn_raw_key_types(hs, ch, ENN_VIEW_SERVER_CERTIFICATE_TYPE, &types));
 	/* RFC 7250 §4.1: the client's order. */
 	for (size_t i = 0; i < types.len; i++) {
@@ -182,7 +183,8 @@ enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level le
 {
 	struct enn_hs_out out;
 	size_t count = own_count(hs->own);
-	size_t bound = 8;
+	struct enn_bytes ocsp = enn_status_own(hs);
+	size_t bound = 16 + ocsp.len;
 
 	for (size_t i = 0; i < count; i++) {
 		bound += 5 + own_entry(hs->own, i).len;
@@ -193,7 +195,13 @@ enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level le
 	for (size_t i = 0; i < count; i++) {
 		struct enn_bytes der = own_entry(hs->own, i);
 		enn_write_vector(&out.w, 3, der.data, der.len);
-		enn_write_u16(&out.w, 0); /* extensions */
+		size_t extensions = enn_write_begin(&out.w, 2);
+		if (i == 0 && ocsp.len > 0) {
+			size_t data = enn_hs_extension_begin(hs, &out.w, ENN_VIEW_STATUS_REQUEST);
+			enn_status_write(&out.w, ocsp);
+			enn_write_end(&out.w, data, 2);
+		}
+		enn_write_end(&out.w, extensions, 2);
 	}
 	enn_write_end(&out.w, list, 3);
 	return enn_hs_commit(hs, &out);
@@ -309,6 +317,11 @@ static enum enn_status validate_chain(struct enn_handshake *hs, enn_time now)
 				? NULL
 				: hs->c->result.server_name,
 		.wall_seconds = enn_hs_wall(hs->env, now) / (int64_t)ENN_SECOND,
+		.pins = (const uint8_t(*)[ENN_DIGEST])s->pins.digest,
+		.pins_len = s->pins.count,
+		.status = {hs->c->result.peer_status, hs->c->result.peer_status_len},
+		.status_asked = enn_status_asked(hs),
+		.status_required = enn_security_flag(s, ENN_SECURITY_REQUIRE_STATUS),
 		.check_revocation = enn_security_flag(s, ENN_SECURITY_CHECK_REVOCATION) ||
 				    enn_trust_has_crls(s->trust),
 		.cert_signatures = schemes->code,
@@ -319,7 +332,23 @@ static enum enn_status validate_chain(struct enn_handshake *hs, enn_time now)
 		return chain_error(hs, &error, status);
 	}
 	hs->c->result.peer_authenticated = true;
+	hs->c->result.peer_status_good = policy.status.len > 0;
 	return ENN_OK;
+}
+
+/* Nobody validates the path; with pins the leaf's key itself must be one of them. */
+static enum enn_status check_leaf_pin(struct enn_handshake *hs)
+{
+	const struct enn_security *s = hs->security;
+	uint8_t digest[ENN_DIGEST];
+
+	if (s->pins.count == 0 || (enn_peer_chain_spki_digest(hs->peer, digest) &&
+				   enn_digest_set_has(&s->pins, digest))) {
+		return ENN_OK;
+	}
+	return enn_handshake_fail(hs->c, ENN_ALERT_CERTIFICATE_UNKNOWN,
+				  ENN_REASON_CERT_PIN_MISMATCH, "Certificate",
+				  "the certificate's key is not pinned");
 }
 
 static enum enn_status parse_certificate(struct enn_handshake *hs, struct enn_bytes body,
@@ -337,18 +366,24 @@ static enum enn_status parse_certificate(struct enn_handshake *hs, struct enn_by
 					  "Certificate.certificate_request_context",
 					  "the certificate has a request context");
 	}
-	/* §4.4.2: extensions of an entry answer ones that we sent, and we send none that may be answered here. */
+	/* §4.4.2: extensions of an entry answer ones that we sent: status_request. */
 	for (size_t i = 0; i < m->count; i++) {
 		struct enn_views views;
-		uint16_t unknown = UINT16_MAX;
+		uint16_t unknown = 0; /* server_name has a view */
 		if (!enn_parse_views(m->extensions[i], "Certificate", &views, &unknown, &fault)) {
 			return enn_hs_fault(hs, &fault);
 		}
-		if (views.has != 0 || m->extensions[i].len != 0) {
+		uint32_t allowed = enn_status_asked(hs) ? ENN_VIEW_BIT(ENN_VIEW_STATUS_REQUEST) : 0;
+		if ((views.has & ~allowed) != 0 || unknown != 0) {
 			return enn_handshake_fail(
 				hs->c, ENN_ALERT_UNSUPPORTED_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
 				"Certificate.extensions",
 				"the certificate has an extension that was not asked for");
+		}
+		/* Those of issuers are not looked at: what is asked about is the leaf. */
+		if (i == 0 && enn_views_have(&views, ENN_VIEW_STATUS_REQUEST)) {
+			ENN_TRY(enn_status_receive(hs, views.data[ENN_VIEW_STATUS_REQUEST],
+						   "Certificate.status_request"));
 		}
 	}
 	return ENN_OK;
@@ -359,7 +394,6 @@ enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 {
 	struct enn_certificate_message m;
 	struct enn_error error = {.status = ENN_OK};
-	bool verify = hs->server || enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER);
 
 	ENN_TRY(parse_certificate(hs, body, &m));
 	*empty = m.count == 0;
@@ -386,12 +420,24 @@ enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 	if (status != ENN_OK) {
 		return chain_error(hs, &error, status);
 	}
-	if (verify && !enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER)) {
+	return enn_certificate_validate(hs, now);
+}
+
+enum enn_status enn_certificate_validate(struct enn_handshake *hs, enn_time now)
+{
+	bool verify = hs->server || enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER);
+	bool delegated = enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER);
+	struct enn_error error = {.status = ENN_OK};
+
+	if (verify && !delegated) {
 		return validate_chain(hs, now);
 	}
-	status = enn_peer_chain_load(hs->peer,
-				     &error); /* whoever judges it: it must be certificates */
-	return status == ENN_OK ? ENN_OK : chain_error(hs, &error, status);
+	/* whoever judges it: it must be certificates */
+	enum enn_status status = enn_peer_chain_load(hs->peer, &error);
+	if (status != ENN_OK) {
+		return chain_error(hs, &error, status);
+	}
+	return delegated ? ENN_OK : check_leaf_pin(hs);
 }
 
 enum enn_status enn_certificate_verify_receive(struct enn_handshake *hs, struct enn_bytes body)

@@ -399,6 +399,7 @@ static enum enn_status receive_certificate_request(struct enn_handshake *hs, str
 	}
 	struct enn_bytes no_name = {NULL, 0};
 	(void)enn_certificate_choose(hs, m.signatures, no_name, m.authorities);
+	hs->status_wanted = enn_views_have(&m.views, ENN_VIEW_STATUS_REQUEST);
 	hs->certificate_requested = true;
 	hs->state = ENN_HS_CLIENT_EXPECT_CERTIFICATE;
 	return ENN_OK;

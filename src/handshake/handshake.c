@@ -309,6 +309,7 @@ enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, en
 	enum enn_status status;
 
 	*outcome = ENN_OUTCOME_GO_ON;
+	hs->now = now;
 	(void)enn_read_bytes(&r, 1);
 	struct enn_bytes body = enn_read_vector(&r, 3, 0, 0xffffff);
 	if (hs->state == ENN_HS_FAILED || hs->state == ENN_HS_COMPLETE || !enn_reader_done(&r)) {
@@ -389,6 +390,7 @@ enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
 	enum enn_hs_state state = hs->state;
 
 	*outcome = ENN_OUTCOME_GO_ON;
+	hs->now = now;
 	switch (answer->type) {
 	case ENN_ANSWER_PEER:
 		if (state == ENN_HS_CLIENT_AWAIT_VERDICT || state == ENN_HS_SERVER_AWAIT_VERDICT) {

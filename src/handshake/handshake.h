@@ -56,6 +56,9 @@ struct enn_handshake_result {
 	size_t psk_identity_len;
 	uint8_t *peer_chain; /* u24 length, DER, … */
 	size_t peer_chain_size;
+	uint8_t *peer_status; /* the OCSP response that came with it */
+	size_t peer_status_len;
+	bool peer_status_good;
 	uint8_t exporter_secret[ENN_MAX_SECRET];
 	uint8_t resumption_secret[ENN_MAX_SECRET];
 	uint64_t tickets_sent; /* the nonce of the next ticket */

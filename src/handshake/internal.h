@@ -67,6 +67,7 @@ struct enn_handshake {
 	struct enn_security *security;
 	enum enn_hs_state state;
 	enum enn_hs_state resume_at; /* the state to go on in after AWAIT_* */
+	enn_time now;		     /* of the call that is being worked on */
 	bool server;
 
 	/* Transcript: both hashes until the suite is known, then one (§4.4.1). */
@@ -117,6 +118,8 @@ struct enn_handshake {
 	/* RFC 7250, both enum enn_certificate_type: what we show and what the peer shows. */
 	uint8_t own_type;
 	uint8_t peer_type;
+	bool status_wanted;	 /* the peer asked for our certificate's status */
+	bool status_asked;	 /* server: we asked for the client's */
 	bool peer_type_excluded; /* server: the client can show nothing that is taken */
 
 	struct enn_peer_chain *peer;
@@ -257,6 +260,23 @@ void enn_raw_key_answer(struct enn_handshake *hs, struct enn_writer *w,
 /* Takes the peer's SubjectPublicKeyInfo: parses and judges it, unless that is delegated. */
 enum enn_status enn_raw_key_receive(struct enn_handshake *hs, struct enn_bytes spki);
 
+/* ---- status.c -------------------------------------------------------------------------------- */
+/* Client: asks for an OCSP response. */
+void enn_status_offer(struct enn_handshake *hs, struct enn_writer *w);
+/* Server: takes the ClientHello's request. */
+enum enn_status enn_status_take_request(struct enn_handshake *hs, const struct enn_views *views);
+/* Server, TLS 1.3: asks in CertificateRequest. */
+void enn_status_ask_client(struct enn_handshake *hs, struct enn_writer *w);
+/* The response to send for our own certificate; empty: none was asked for, or there is none. */
+struct enn_bytes enn_status_own(const struct enn_handshake *hs);
+/* CertificateStatus (RFC 6066 §8): the extension of an entry, or the message of TLS 1.2. */
+void enn_status_write(struct enn_writer *w, struct enn_bytes response);
+/* Whether the peer may send one. */
+bool enn_status_asked(const struct enn_handshake *hs);
+/* Keeps the peer's; enn_certificate_validate judges it. */
+enum enn_status enn_status_receive(struct enn_handshake *hs, struct enn_bytes body,
+				   const char *where);
+
 /* ---- certificate.c ----------------------------------------------------------------------------- */
 /* Chooses an own credential of own_type and a scheme for the peer's signature algorithms, name (server; may be
  * empty) and authorities (client). False: none fits. */
@@ -276,6 +296,9 @@ enum enn_status enn_certificate_verify_send(struct enn_handshake *hs, struct enn
 /* Takes the peer's Certificate: parses, keeps, validates unless delegated. *empty: it sent none. */
 enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 					struct enn_bytes body, bool *empty);
+/* The rest of it, when the peer's chain is parsed and its status, if any, is there (TLS 1.2: after
+ * CertificateStatus): validates, unless that is delegated. */
+enum enn_status enn_certificate_validate(struct enn_handshake *hs, enn_time now);
 enum enn_status enn_certificate_verify_receive(struct enn_handshake *hs, struct enn_bytes body);
 /* Compares a Finished in constant time. */
 enum enn_status enn_finished_receive(struct enn_handshake *hs, const uint8_t *base,

@@ -9,6 +9,9 @@ static void free_chain(struct enn_handshake_result *result, const struct enn_env
 	enn_free(env, result->peer_chain, result->peer_chain_size);
 	result->peer_chain = NULL;
 	result->peer_chain_size = 0;
+	enn_free(env, result->peer_status, result->peer_status_len);
+	result->peer_status = NULL;
+	result->peer_status_len = 0;
 }
 
 void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env)
@@ -71,6 +74,9 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->external_psk = result->external_psk;
 	info->hello_retry = result->hello_retry;
 	info->peer_authenticated = result->peer_authenticated;
+	info->peer_status_good = result->peer_status_good;
+	info->peer_status = result->peer_status;
+	info->peer_status_len = result->peer_status_len;
 	info->peer_raw_key = result->peer_raw_key;
 	info->early_data = result->early_data;
 	info->psk_identity = result->psk_identity;

@@ -61,6 +61,7 @@ static enum enn_status send_certificate_request(struct enn_handshake *hs)
 		      enn_security_list(hs->security, ENN_SECURITY_SIGNATURES));
 	write_schemes(&out.w, ENN_EXT_SIGNATURE_ALGORITHMS_CERT,
 		      enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
+	enn_status_ask_client(hs, &out.w);
 	/* RFC 8701 §4.1: a server may send a reserved extension here. */
 	if (enn_security_flag(hs->security, ENN_SECURITY_GREASE) &&
 	    enn_random(hs->env, &r, 1) == ENN_OK) {
