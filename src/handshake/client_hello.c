@@ -14,8 +14,8 @@ static enum enn_status no_random(struct enn_handshake *hs)
 }
 
 /* RFC 8701 §3.1: random reserved values; the two used in one list would have to differ, but each list
- * gets one. */
-#define GREASE_BYTES 6
+ * gets one. None among the PSK modes: mbedTLS 3.6 refuses a mode that it does not know. */
+#define GREASE_BYTES 5
 static void set_grease(struct enn_handshake *hs, const uint8_t r[GREASE_BYTES])
 {
 	uint16_t v[GREASE_BYTES];
@@ -24,14 +24,11 @@ static void set_grease(struct enn_handshake *hs, const uint8_t r[GREASE_BYTES])
 		uint8_t byte = (uint8_t)((r[i] & 0xf0) | 0x0a);
 		v[i] = (uint16_t)(byte << 8 | byte);
 	}
-	/* §2: PskKeyExchangeModes have their own reserved values, 0x0B, 0x2A, 0x49 … */
-	static const uint8_t modes[8] = {0x0b, 0x2a, 0x49, 0x68, 0x87, 0xa6, 0xc5, 0xe4};
 	hs->grease = (struct enn_hs_grease){.suite = v[0],
 					    .group = v[1],
 					    .version = v[2],
 					    .signature = v[3],
-					    .extension = v[4],
-					    .psk_mode = modes[r[5] & 7]};
+					    .extension = v[4]};
 }
 
 enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group)
@@ -279,9 +276,6 @@ static void write_psk_modes(struct enn_handshake *hs, struct enn_writer *w)
 	size_t list = enn_write_begin(w, 1);
 	for (size_t i = 0; i < modes->count; i++) {
 		enn_write_u8(w, (uint8_t)modes->code[i]);
-	}
-	if (hs->grease.psk_mode != 0) {
-		enn_write_u8(w, hs->grease.psk_mode);
 	}
 	enn_write_end(w, list, 1);
 	enn_write_end(w, data, 2);

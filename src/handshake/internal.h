@@ -58,7 +58,6 @@ struct enn_hs_grease {
 	uint16_t version;
 	uint16_t signature;
 	uint16_t extension;
-	uint8_t psk_mode;
 };
 
 struct enn_handshake {

@@ -2,9 +2,11 @@
 """Fixtures, and the book-keeping of the matrix.
 
 A test names its row with @pytest.mark.row("text with {parameters}"). A test that takes `link` runs
-once for each peer and role, which are the columns; any other names its place with
-@pytest.mark.cell(section, column). @pytest.mark.na(reason, peer=…, role=…, parameter=…) takes
-cells out that cannot be tried: they are not collected, and the matrix shows the reason.
+once for each peer and role, which are the columns, in each version of TLS that it names with
+@pytest.mark.versions("1.3", "1.2"), and in 1.3 where it names none; any other names its place with
+@pytest.mark.cell(section, column). @pytest.mark.na(reason, peer=…, role=…, version=…, parameter=…)
+takes cells out that cannot be tried: they are not collected, and the matrix shows the reason. A peer is
+a library ("OpenSSL") or one release of it ("OpenSSL 3.5").
 """
 import os
 from pathlib import Path
@@ -20,9 +22,11 @@ from tools import Bench, without_command
 
 collect_ignore = ["wireguard"]  # a run of its own, with its own fixtures and matrix
 
-LIBRARY_SECTION = "TLS libraries (Ennead's role → the peer)"
-COLUMNS = [(peer, role) for peer in PEERS for role in ("client", "server")]
-COLUMN_NAMES = ["%s → %s" % (role, peer) for peer, role in COLUMNS]
+LIBRARY_SECTIONS = {version: "TLS %s (Ennead's role → the peer)" % version
+                    for version in ("1.3", "1.2")}
+COLUMNS = [(version, name, role) for version in LIBRARY_SECTIONS
+           for name, peer in PEERS.items() if version in peer.versions
+           for role in ("client", "server")]
 MATRIX = Matrix()
 
 
@@ -43,10 +47,11 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def link(request, pki, data, tmp_path):
-    peer, role = request.param
-    if not (PROGRAMS / PEERS[peer][0]).exists():
-        pytest.skip("%s not tested: install %s and build again" % (peer, PEERS[peer][1]))
-    the_link = Link(peer, role, pki, tmp_path, data)
+    version, name, role = request.param
+    peer = PEERS[name]
+    if peer.command() is None:
+        pytest.skip(peer.missing())
+    the_link = Link(peer, version, role, pki, tmp_path, data)
     yield the_link
     the_link.stop()
 
@@ -77,6 +82,7 @@ def bench(programs, pki, data, tmp_path):
 def pytest_configure(config):
     for line in ("row(text): the row of the matrix that a test fills",
                  "cell(section, column): the place of a test without a link",
+                 "versions(*names): of TLS that a test with a link is for",
                  "na(reason, **parameters): cells that cannot be tried"):
         config.addinivalue_line("markers", line)
     if not DRIVER.exists():
@@ -85,7 +91,10 @@ def pytest_configure(config):
 
 def pytest_generate_tests(metafunc):
     if "link" in metafunc.fixturenames:
-        metafunc.parametrize("link", COLUMNS, indirect=True, ids=["%s-%s" % c for c in COLUMNS])
+        mark = metafunc.definition.get_closest_marker("versions")
+        columns = [c for c in COLUMNS if c[0] in (mark.args if mark else ("1.3",))]
+        metafunc.parametrize("link", columns, indirect=True,
+                             ids=["-".join(c).replace(" ", "-") for c in columns])
 
 
 def parameters(item):
@@ -98,7 +107,8 @@ def place(item):
     if row is None:
         return None
     if "link" in params:
-        section, column = LIBRARY_SECTION, COLUMN_NAMES[COLUMNS.index(tuple(params.pop("link")))]
+        version, peer, role = params.pop("link")
+        section, column = LIBRARY_SECTIONS[version], "%s → %s" % (role, peer)
     else:
         section, column = item.get_closest_marker("cell").args
     return section, row.args[0].format(**params), column
@@ -107,10 +117,13 @@ def place(item):
 def not_applicable(item):
     """The reason of the first mark that fits the test's parameters, or None."""
     params = parameters(item)
-    params["peer"], params["role"] = params.pop("link", (None, None))
+    version, peer, role = params.pop("link", (None, None, None))
+    library = PEERS[peer].library if peer else None
+    params = {name: (value,) for name, value in params.items()}
+    params.update(version=(version,), role=(role,), peer=(peer, library))
     for mark in item.iter_markers("na"):
         wanted = {k: v if isinstance(v, tuple) else (v,) for k, v in mark.kwargs.items()}
-        if all(params.get(name) in values for name, values in wanted.items()):
+        if all(set(params.get(name, ())) & set(values) for name, values in wanted.items()):
             return mark.args[0]
     return None
 
@@ -146,7 +159,7 @@ def explain(section, row, column):
     """Why the tables beside the libraries' have cells that no test fills; None is a hole."""
     if section == TOOLS_SECTION:
         return without_command(row, column)
-    if section != LIBRARY_SECTION:
+    if section not in LIBRARY_SECTIONS.values():
         return "can be said to a %s only" % ("client" if column == "server" else "server")
     return None
 
@@ -175,6 +188,6 @@ def pytest_terminal_summary(terminalreporter):
     path.write_text(text, encoding="utf-8")
     terminalreporter.write_line("")
     terminalreporter.write_line(text)
-    for peer, (program, package) in PEERS.items():
-        if not (PROGRAMS / program).exists():
-            terminalreporter.write_line("NOT TESTED: %s. Install %s." % (peer, package), red=True)
+    for peer in PEERS.values():
+        if peer.command() is None:
+            terminalreporter.write_line("NOT TESTED: " + peer.missing(), red=True)

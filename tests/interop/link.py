@@ -4,7 +4,7 @@ import hashlib
 
 from pki import NAME
 from process import LIMIT
-from programs import DRIVER, PEERS, PROGRAMS, Program, flags, script, show
+from programs import DRIVER, Program, flags, script, show
 
 
 class Data:
@@ -20,11 +20,12 @@ class Data:
 
 
 class Link:
-    """One pair of programs: Ennead in `role`, `peer` at the other end."""
+    """One pair of programs: Ennead in `role`, `peer` at the other end, which speaks only `version`."""
 
-    def __init__(self, peer, role, pki, tmp, data):
-        self.peer, self.role, self.pki, self.tmp, self.data = peer, role, pki, tmp, data
-        self.program = PROGRAMS / PEERS[peer][0]
+    def __init__(self, peer, version, role, pki, tmp, data):
+        self.peer, self.version, self.role = peer, version, role
+        self.pki, self.tmp, self.data = pki, tmp, data
+        self.library = peer.library
         self.running = []
 
     # ---- starting programs ------------------------------------------------
@@ -38,7 +39,8 @@ class Link:
         return self.start(DRIVER, role or self.role, args)
 
     def other(self, *args):
-        return self.start(self.program, "server" if self.role == "client" else "client", args)
+        return self.start(self.peer.command(), "server" if self.role == "client" else "client",
+                          "--tls12" if self.version == "1.2" else None, args)
 
     def stop(self):
         for program in self.running:
@@ -112,15 +114,20 @@ class Link:
 
     def check_good(self, mine, yours, data):
         assert mine.result == "closed", show(mine, yours)
-        assert mine["info"]["version"] == "TLSv1.3"
+        assert mine["info"]["version"] == "TLSv" + self.version, show(mine, yours)
         assert yours is not None and yours.handshake, show(mine, yours)
-        assert yours.version == "TLSv1.3" and yours.error is None, show(yours)
+        assert yours.version == mine["info"]["version"] and yours.error is None, show(yours)
         assert yours.end in ("closed", "local"), show(yours)
         if not mine.bytes_in_early and not yours.bytes_in_early:
             assert (mine.bytes_in, mine.sha256_in) == (data.size, data.sha256), show(mine)
             assert (yours.bytes_in, yours.sha256_in) == (data.size, data.sha256), show(yours)
         # A client closes, and enn_engine_close drops what still arrives.
         assert mine.final_seen or self.role == "client", show(mine)
+
+    def check_group(self, mine, yours, group):
+        assert mine["info"]["key_exchange"] == group, show(mine, yours)
+        # mbedTLS does not tell.
+        assert yours.group == (None if self.library == "mbedTLS" else group), show(mine, yours)
 
     def refused(self, ours=(), theirs=(), **more):
         """A connection that must fail; the reports of both sides."""

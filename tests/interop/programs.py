@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from process import LIMIT, Process
@@ -12,9 +13,49 @@ TOP = HERE.parent.parent
 PROGRAMS = Path(os.environ.get("INTEROP_PROGRAMS", TOP / "build/check/tests/interop"))
 DRIVER = PROGRAMS / "interop-driver"
 
-# What the Debian packages of the libraries under test are called.
-PEERS = {"OpenSSL": ("openssl-peer", "libssl-dev"), "GnuTLS": ("gnutls-peer", "libgnutls28-dev"),
-         "wolfSSL": ("wolfssl-peer", "libwolfssl-dev"), "NSS": ("nss-peer", "libnss3-dev")}
+NEWER = Path(os.environ.get("ENN_NEWER", TOP / "build/newer")) / "root/usr"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library in one version of it: a column of the matrix."""
+    library: str
+    release: str
+    program: str
+    package: str
+    versions: tuple = ("1.3", "1.2")
+    newer: bool = False  # runs with the libraries of tools/newer.sh
+
+    @property
+    def name(self):
+        return "%s %s" % (self.library, self.release)
+
+    def command(self):
+        """How to run it, or None."""
+        program, machine = PROGRAMS / self.program, os.uname().machine + "-linux-gnu"
+        if not program.exists():
+            return None
+        if not self.newer:
+            return [program]
+        libraries = NEWER / "lib" / machine
+        loaders = list(libraries.glob("ld-linux-*.so.*"))
+        path = "%s:/usr/lib/%s" % (libraries, machine)
+        return [loaders[0], "--library-path", path, program] if loaders else None
+
+    def missing(self):
+        if self.newer:
+            return "%s not tested: run tools/newer.sh and build again" % self.name
+        return "%s not tested: install %s and build again" % (self.name, self.package)
+
+
+PEERS = {peer.name: peer for peer in (
+    Peer("OpenSSL", "3.0", "openssl-peer", "libssl-dev"),
+    Peer("OpenSSL", "3.5", "openssl-peer", "libssl-dev", newer=True),
+    Peer("GnuTLS", "3.7", "gnutls-peer", "libgnutls28-dev"),
+    Peer("wolfSSL", "5.5", "wolfssl-peer", "libwolfssl-dev"),
+    Peer("NSS", "3.87", "nss-peer", "libnss3-dev"),
+    Peer("mbedTLS", "2.28", "mbedtls-peer", "libmbedtls-dev", versions=("1.2",)),
+    Peer("mbedTLS", "3.6", "mbedtls3-peer", "libmbedtls-dev", newer=True))}
 
 
 def reasons():

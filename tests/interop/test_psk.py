@@ -22,7 +22,7 @@ def psk(link, ours="joe", key=KEY, theirs="joe"):
 
 
 def server_cert(link):
-    return "p256" if link.peer == "NSS" and link.role == "client" else None
+    return "p256" if link.library == "NSS" and link.role == "client" else None
 
 
 @pytest.mark.row("external PSK, psk_dhe_ke")
@@ -76,7 +76,7 @@ def test_psk_unknown(link):
     else:
         mine, yours = link.refused(ours=ours, theirs=theirs, cert=server_cert(link), trust=False)
         # NSS goes on with its certificate, which nobody told us to trust.
-        origin = {"NSS": "local", "wolfSSL": WOLFSSL_SILENT}.get(link.peer, "peer")
+        origin = {"NSS": "local", "wolfSSL": WOLFSSL_SILENT}.get(link.library, "peer")
         assert mine.origin == origin, show(mine, yours)
 
 
@@ -88,5 +88,5 @@ def test_psk_wrong(link):
         assert (mine.origin, mine.alert) == ("local",
                                              DECRYPT_ERROR) and yours.alert_in == DECRYPT_ERROR
     else:
-        assert mine.origin == (WOLFSSL_SILENT if link.peer == "wolfSSL" else "peer"), show(mine,
+        assert mine.origin == (WOLFSSL_SILENT if link.library == "wolfSSL" else "peer"), show(mine,
                                                                                            yours)

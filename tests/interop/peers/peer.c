@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,7 @@ bool peer_fail(struct peer_report *report, const char *format, ...)
 	return false;
 }
 
-/* ---- flags --------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------- */
 
 static bool load(struct peer_blob *blob, const char *path)
 {
@@ -114,112 +115,112 @@ static bool split_export(struct peer_options *o, char *text)
 	return o->export_len > 0 && o->export_len <= sizeof(peer.report.exported);
 }
 
-static bool add(const char **list, size_t *n, const char *value)
-{
-	if (*n == PEER_MAX_LIST) {
-		return false;
+/* ---- flags --------------------------------------------------------------------------- */
+
+enum kind { SWITCH, TEXT, NUMBER, SIGNED, LIST, FILE_CONTENT, SPECIAL };
+
+#define FLAG(name, kind, member)                                                                   \
+	{                                                                                          \
+		name, kind, offsetof(struct peer_options, member), 0                               \
 	}
-	list[(*n)++] = value;
-	return true;
+#define LIST_FLAG(name, member)                                                                    \
+	{                                                                                          \
+		name, LIST, offsetof(struct peer_options, member),                                 \
+			offsetof(struct peer_options, n_##member)                                  \
+	}
+
+static const struct flag {
+	const char *name;
+	enum kind kind;
+	size_t at, count_at;
+} flags[] = {
+	FLAG("port", NUMBER, port),
+	FLAG("again-port", NUMBER, again_port),
+	FLAG("connections", NUMBER, connections),
+	FLAG("timeout", NUMBER, timeout_s),
+	FLAG("ca", TEXT, ca),
+	FLAG("cert", TEXT, cert),
+	FLAG("key", TEXT, key),
+	FLAG("crl", TEXT, crl),
+	FLAG("name", TEXT, name),
+	FLAG("sni-expect", TEXT, sni_expect),
+	FLAG("no-verify", SWITCH, no_verify),
+	FLAG("auth", SPECIAL, auth),
+	LIST_FLAG("suite", suites),
+	LIST_FLAG("group", groups),
+	LIST_FLAG("alpn", alpn),
+	FLAG("shares", SIGNED, shares),
+	FLAG("psk", SPECIAL, psk),
+	FLAG("psk-ke", SWITCH, psk_ke),
+	FLAG("tls12", SWITCH, tls12),
+	FLAG("cookie", SWITCH, cookie),
+	FLAG("no-compat", SWITCH, no_compat),
+	FLAG("no-ems", SWITCH, no_ems),
+	FLAG("no-etm", SWITCH, no_etm),
+	FLAG("export", SPECIAL, export_label),
+	FLAG("early", FILE_CONTENT, early),
+	FLAG("early-max", NUMBER, early_max),
+	FLAG("session-in", FILE_CONTENT, session_in),
+	FLAG("session-out", TEXT, session_out),
+	FLAG("padding", NUMBER, padding),
+	FLAG("max-frag", NUMBER, max_frag),
+	FLAG("max-fragment-length", NUMBER, max_fragment_length),
+	FLAG("tickets", SIGNED, tickets),
+	FLAG("keylog", TEXT, keylog),
+	LIST_FLAG("do", actions),
+};
+
+#define N_FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+static bool set_special(struct peer_options *o, const char *name, char *value)
+{
+	if (strcmp(name, "auth") == 0) {
+		o->auth = strcmp(value, "require") == 0 ? AUTH_REQUIRE : AUTH_REQUEST;
+		return true;
+	}
+	return strcmp(name, "psk") == 0 ? split_psk(o, value) : split_export(o, value);
 }
 
-static const char names[] =
-	"port again-port connections ca cert key crl name sni-expect no-verify auth suite "
-	"group alpn shares psk psk-ke tls12 cookie no-compat export early "
-	"early-max session-in session-out padding max-frag tickets keylog do "
-	"timeout";
-
-/* One flag as a word; every flag that is not a switch takes a value. */
-static bool set_flag(struct peer_options *o, const char *flag, char *v)
+static bool set_flag(struct peer_options *o, const struct flag *flag, char *value)
 {
-	struct {
-		const char *flag;
-		const char **text;
-		unsigned *number;
-		bool *on;
-	} table[] = {
-		{"port", NULL, &o->port, NULL},
-		{"again-port", NULL, &o->again_port, NULL},
-		{"connections", NULL, &o->connections, NULL},
-		{"early-max", NULL, &o->early_max, NULL},
-		{"padding", NULL, &o->padding, NULL},
-		{"max-frag", NULL, &o->max_frag, NULL},
-		{"timeout", NULL, &o->timeout_s, NULL},
-		{"ca", &o->ca, NULL, NULL},
-		{"cert", &o->cert, NULL, NULL},
-		{"key", &o->key, NULL, NULL},
-		{"crl", &o->crl, NULL, NULL},
-		{"name", &o->name, NULL, NULL},
-		{"sni-expect", &o->sni_expect, NULL, NULL},
-		{"session-out", &o->session_out, NULL, NULL},
-		{"keylog", &o->keylog, NULL, NULL},
-		{"no-verify", NULL, NULL, &o->no_verify},
-		{"psk-ke", NULL, NULL, &o->psk_ke},
-		{"tls12", NULL, NULL, &o->tls12},
-		{"cookie", NULL, NULL, &o->cookie},
-		{"no-compat", NULL, NULL, &o->no_compat},
-	};
+	void *at = (char *)o + flag->at;
+	size_t *count = (size_t *)(void *)((char *)o + flag->count_at);
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		if (strcmp(table[i].flag, flag) != 0) {
-			continue;
+	switch (flag->kind) {
+	case SWITCH:
+		*(bool *)at = true;
+		return true;
+	case TEXT:
+		*(const char **)at = value;
+		return true;
+	case NUMBER:
+		*(unsigned *)at = (unsigned)strtoul(value, NULL, 10);
+		return true;
+	case SIGNED:
+		*(int *)at = atoi(value);
+		return true;
+	case LIST:
+		if (*count == PEER_MAX_LIST) {
+			return false;
 		}
-		if (table[i].text != NULL) {
-			*table[i].text = v;
-		} else if (table[i].number != NULL) {
-			*table[i].number = (unsigned)strtoul(v, NULL, 10);
-		} else {
-			*table[i].on = true;
-		}
+		((const char **)at)[(*count)++] = value;
 		return true;
-	}
-	if (strcmp(flag, "suite") == 0) {
-		return add(o->suites, &o->n_suites, v);
-	}
-	if (strcmp(flag, "group") == 0) {
-		return add(o->groups, &o->n_groups, v);
-	}
-	if (strcmp(flag, "alpn") == 0) {
-		return add(o->alpn, &o->n_alpn, v);
-	}
-	if (strcmp(flag, "do") == 0) {
-		return add(o->actions, &o->n_actions, v);
-	}
-	if (strcmp(flag, "auth") == 0) {
-		o->auth = strcmp(v, "require") == 0 ? AUTH_REQUIRE : AUTH_REQUEST;
-		return true;
-	}
-	if (strcmp(flag, "shares") == 0) {
-		o->shares = atoi(v);
-		return true;
-	}
-	if (strcmp(flag, "tickets") == 0) {
-		o->tickets = atoi(v);
-		return true;
-	}
-	if (strcmp(flag, "psk") == 0) {
-		return split_psk(o, v);
-	}
-	if (strcmp(flag, "export") == 0) {
-		return split_export(o, v);
-	}
-	if (strcmp(flag, "early") == 0) {
-		return load(&o->early, v);
-	}
-	return strcmp(flag, "session-in") == 0 && load(&o->session_in, v);
-}
-
-static bool is_switch(const char *flag)
-{
-	static const char *const switches[] = {"no-verify", "psk-ke", "tls12", "cookie",
-					       "no-compat"};
-
-	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
-		if (strcmp(switches[i], flag) == 0) {
-			return true;
-		}
+	case FILE_CONTENT:
+		return load(at, value);
+	case SPECIAL:
+		return set_special(o, flag->name, value);
 	}
 	return false;
+}
+
+static const struct flag *find_flag(const char *text)
+{
+	for (size_t i = 0; strncmp(text, "--", 2) == 0 && i < N_FLAGS; i++) {
+		if (strcmp(flags[i].name, text + 2) == 0) {
+			return &flags[i];
+		}
+	}
+	return NULL;
 }
 
 static bool parse(struct peer_options *o, int argc, char **argv)
@@ -230,23 +231,15 @@ static bool parse(struct peer_options *o, int argc, char **argv)
 	}
 	o->server = strcmp(argv[1], "server") == 0;
 	for (int i = 2; i < argc; i++) {
-		const char *flag = argv[i];
-		char *value = NULL;
+		const struct flag *flag = find_flag(argv[i]);
+		bool takes = flag != NULL && flag->kind != SWITCH;
 
-		if (strncmp(flag, "--", 2) != 0) {
+		if (flag == NULL || (takes && i + 1 == argc) ||
+		    !set_flag(o, flag, takes ? argv[i + 1] : NULL)) {
+			say("bad flag or value: %s", argv[i]);
 			return false;
 		}
-		flag += 2;
-		if (!is_switch(flag)) {
-			if (++i == argc) {
-				return false;
-			}
-			value = argv[i];
-		}
-		if (!set_flag(o, flag, value)) {
-			say("bad flag --%s", flag);
-			return false;
-		}
+		i += takes;
 	}
 	return o->server || strcmp(argv[1], "client") == 0;
 }
@@ -530,7 +523,7 @@ int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	if (!parse(&peer.o, argc, argv)) {
-		say("usage: peer client|server [flags]; flags: %s", names);
+		say("usage: peer client|server [--port N …]; the flags are those of peer.h");
 		return 2;
 	}
 	/* Whatever a library does, the program does not outlive the test. */

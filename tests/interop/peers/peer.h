@@ -44,15 +44,18 @@ struct peer_options {
 	bool tls12;  /* nothing newer than TLS 1.2 */
 	bool cookie; /* server: HelloRetryRequest with a cookie */
 	bool no_compat;
+	bool no_ems; /* TLS 1.2: without the extended main secret (RFC 7627) */
+	bool no_etm; /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
 	const char *export_label;
 	size_t export_len;
 	struct peer_blob early; /* client */
 	unsigned early_max;	/* server; 0 accepts none */
 	struct peer_blob session_in;
 	const char *session_out;
-	unsigned padding;  /* to multiples of */
-	unsigned max_frag; /* largest plaintext fragment sent */
-	int tickets;	   /* server; -1 is the library's default */
+	unsigned padding;	      /* to multiples of */
+	unsigned max_frag;	      /* largest plaintext fragment sent */
+	unsigned max_fragment_length; /* the extension of RFC 6066 */
+	int tickets;		      /* server; -1 is the library's default */
 	const char *keylog;
 	const char *actions[PEER_MAX_LIST];
 	size_t n_actions;
