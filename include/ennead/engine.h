@@ -348,6 +348,7 @@ struct enn_info {
 		size_t len;
 	} peer_chain[ENN_MAX_CERTIFICATES];
 	size_t peer_chain_len;
+	const char *certificate_compression; /* "brotli": the peer's certificate came so */
 	bool peer_status_good;	    /* an OCSP response came with the certificate and is good */
 	const uint8_t *peer_status; /* the OCSP response that came, in DER; kept like the chain */
 	size_t peer_status_len;

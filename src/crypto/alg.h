@@ -109,7 +109,8 @@ enum enn_alg_kind {
 	ENN_ALG_GROUP,
 	ENN_ALG_SIGNATURE,
 	ENN_ALG_PSK_MODE,
-	ENN_ALG_VERSION
+	ENN_ALG_VERSION,
+	ENN_ALG_COMPRESSION
 };
 int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len);
 /* The known name nearest to a wrong one (edit distance), for error messages. Never NULL. */

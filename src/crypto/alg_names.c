@@ -39,6 +39,9 @@ static struct row row_at(enum enn_alg_kind kind, size_t index)
 {
 	static const struct row modes[] = {{"psk_dhe_ke", 1}, {"psk_ke", 0}};
 	static const struct row versions[] = {{"TLSv1.3", 0x0304}, {"TLSv1.2", 0x0303}};
+	/* RFC 8879 §7.3; 0 is reserved there */
+	static const struct row compressions[] = {
+		{"brotli", 2}, {"zstd", 3}, {"zlib", 1}, {"none", 0}};
 	const struct enn_tls_suite *suite;
 	const struct enn_sig_alg *sig;
 
@@ -60,6 +63,11 @@ static struct row row_at(enum enn_alg_kind kind, size_t index)
 	case ENN_ALG_PSK_MODE:
 		if (index < ENN_ARRAY_LEN(modes)) {
 			return modes[index];
+		}
+		break;
+	case ENN_ALG_COMPRESSION:
+		if (index < ENN_ARRAY_LEN(compressions)) {
+			return compressions[index];
 		}
 		break;
 	case ENN_ALG_VERSION:

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "features/compression.h"
 #include "features/file.h"
 #include "features/security.h"
 
@@ -47,6 +48,7 @@ void enn_credential_free(struct enn_credential *c)
 	}
 	free(c->spki);
 	free(c->ocsp);
+	enn_credential_drop_compressed(c);
 	free(c->identity);
 	if (c->secret != NULL) {
 		enn_wipe(c->secret, c->secret_len);
@@ -236,6 +238,7 @@ enum enn_status enn_credential_set_ocsp(struct enn_credential *c, const uint8_t 
 		memcpy(copy, der, len);
 	}
 	free(c->ocsp);
+	enn_credential_drop_compressed(c); /* the response is a part of the message */
 	c->ocsp = copy;
 	c->ocsp_len = len;
 	c->ocsp_until = until;

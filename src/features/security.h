@@ -27,6 +27,15 @@ enum enn_credential_type {
 	ENN_CREDENTIAL_RAW_KEY
 };
 
+/* A Certificate message in compressed form (compression.c). */
+#define ENN_COMPRESSIONS 3
+struct enn_compressed {
+	bool known;    /* it was tried */
+	uint8_t *data; /* NULL: it gained too little */
+	size_t len;
+	size_t full_len;
+};
+
 struct enn_credential {
 	atomic_uint refs;
 	enum enn_credential_type type;
@@ -40,6 +49,7 @@ struct enn_credential {
 	uint8_t *ocsp;
 	size_t ocsp_len;
 	int64_t ocsp_until; /* UNIX seconds at which it expires */
+	struct enn_compressed compressed[ENN_COMPRESSIONS][2]; /* without and with the response */
 	/* RAW_KEY: `key` and its SubjectPublicKeyInfo. */
 	uint8_t *spki;
 	size_t spki_len;

@@ -106,6 +106,8 @@ enum enn_alg_kind enn_security_list_kind(enum enn_security_parameter id)
 		return ENN_ALG_PSK_MODE;
 	case ENN_SECURITY_VERSIONS:
 		return ENN_ALG_VERSION;
+	case ENN_SECURITY_CERT_COMPRESSION:
+		return ENN_ALG_COMPRESSION;
 	default:
 		return ENN_ALG_SIGNATURE;
 	}

@@ -2,6 +2,7 @@
  *
  * Certificate, CertificateVerify and Finished, both ways (RFC 8446 §4.4).
  */
+#include "features/compression.h"
 #include "handshake/internal.h"
 
 /* ---- choosing --------------------------------------------------------------------------- */
@@ -140,6 +141,7 @@ enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 		ENN_TRY(enn_raw_key_choose_peer(hs, ch));
 	}
 	ENN_TRY(enn_status_take_request(hs, &ch->views));
+	ENN_TRY(enn_compress_take(hs, &ch->views, "ClientHello.compress_certificate"));
 	ENN_TRY(enn_raw_key_types(hs, ch, ENN_VIEW_SERVER_CERTIFICATE_TYPE, &types));
 	/* RFC 7250 §4.1: the client's order. */
 	for (size_t i = 0; i < types.len; i++) {
@@ -179,31 +181,80 @@ static struct enn_bytes own_entry(const struct enn_credential *own, size_t index
 	return enn_chain_der(own->chain, index);
 }
 
+static size_t body_bound(const struct enn_credential *own, struct enn_bytes ocsp)
+{
+	size_t bound = 16 + ocsp.len;
+
+	for (size_t i = 0; i < own_count(own); i++) {
+		bound += 5 + own_entry(own, i).len;
+	}
+	return bound;
+}
+
+static void write_body(struct enn_handshake *hs, struct enn_writer *w, struct enn_bytes ocsp)
+{
+	enn_write_u8(w, 0); /* certificate_request_context: empty in the handshake */
+	size_t list = enn_write_begin(w, 3);
+	for (size_t i = 0; i < own_count(hs->own); i++) {
+		struct enn_bytes der = own_entry(hs->own, i);
+		enn_write_vector(w, 3, der.data, der.len);
+		size_t extensions = enn_write_begin(w, 2);
+		if (i == 0 && ocsp.len > 0) {
+			size_t data = enn_hs_extension_begin(hs, w, ENN_VIEW_STATUS_REQUEST);
+			enn_status_write(w, ocsp);
+			enn_write_end(w, data, 2);
+		}
+		enn_write_end(w, extensions, 2);
+	}
+	enn_write_end(w, list, 3);
+}
+
+/* The compressed message, made when it is wanted for the first time. data NULL: not compressed. */
+static enum enn_status compressed_body(struct enn_handshake *hs, struct enn_bytes ocsp,
+				       struct enn_bytes *compressed, size_t *full_len)
+{
+	bool with_status = ocsp.len > 0;
+
+	*compressed = (struct enn_bytes){NULL, 0};
+	if (hs->compression == ENN_COMPRESSION_NONE || hs->own == NULL ||
+	    hs->own->type != ENN_CREDENTIAL_X509) {
+		return ENN_OK;
+	}
+	const struct enn_compressed *known =
+		enn_credential_find_compressed(hs->own, hs->compression, with_status);
+	if (known == NULL) {
+		size_t bound = body_bound(hs->own, ocsp);
+		uint8_t *body = enn_alloc(hs->env, bound);
+		if (body == NULL) {
+			return enn_handshake_no_memory(hs->c, "Certificate");
+		}
+		struct enn_writer w = enn_writer_of(body, bound);
+		write_body(hs, &w, ocsp);
+		struct enn_bytes plain = {body, enn_writer_len(&w)};
+		(void)enn_credential_compressed(hs->own, hs->compression, with_status, plain);
+		enn_free(hs->env, body, bound);
+		known = enn_credential_find_compressed(hs->own, hs->compression, with_status);
+	}
+	if (known != NULL) {
+		*compressed = (struct enn_bytes){known->data, known->len};
+		*full_len = known->full_len;
+	}
+	return ENN_OK;
+}
+
 enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level level)
 {
 	struct enn_hs_out out;
-	size_t count = own_count(hs->own);
 	struct enn_bytes ocsp = enn_status_own(hs);
-	size_t bound = 16 + ocsp.len;
+	struct enn_bytes compressed;
+	size_t full_len = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		bound += 5 + own_entry(hs->own, i).len;
+	ENN_TRY(compressed_body(hs, ocsp, &compressed, &full_len));
+	if (compressed.len > 0) {
+		return enn_compress_send(hs, level, compressed, full_len);
 	}
-	ENN_TRY(enn_hs_begin(hs, &out, level, ENN_HS_CERTIFICATE, bound));
-	enn_write_u8(&out.w, 0); /* certificate_request_context: empty in the handshake */
-	size_t list = enn_write_begin(&out.w, 3);
-	for (size_t i = 0; i < count; i++) {
-		struct enn_bytes der = own_entry(hs->own, i);
-		enn_write_vector(&out.w, 3, der.data, der.len);
-		size_t extensions = enn_write_begin(&out.w, 2);
-		if (i == 0 && ocsp.len > 0) {
-			size_t data = enn_hs_extension_begin(hs, &out.w, ENN_VIEW_STATUS_REQUEST);
-			enn_status_write(&out.w, ocsp);
-			enn_write_end(&out.w, data, 2);
-		}
-		enn_write_end(&out.w, extensions, 2);
-	}
-	enn_write_end(&out.w, list, 3);
+	ENN_TRY(enn_hs_begin(hs, &out, level, ENN_HS_CERTIFICATE, body_bound(hs->own, ocsp)));
+	write_body(hs, &out.w, ocsp);
 	return enn_hs_commit(hs, &out);
 }
 
@@ -421,6 +472,19 @@ enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 		return chain_error(hs, &error, status);
 	}
 	return enn_certificate_validate(hs, now);
+}
+
+enum enn_status enn_certificate_receive_compressed(struct enn_handshake *hs, enn_time now,
+						   struct enn_bytes body, bool *empty)
+{
+	uint8_t *plain = NULL;
+	size_t len = 0;
+
+	ENN_TRY(enn_compress_receive(hs, body, &plain, &len));
+	struct enn_bytes certificate = {plain, len};
+	enum enn_status status = enn_certificate_receive(hs, now, certificate, empty);
+	enn_free(hs->env, plain, len);
+	return status;
 }
 
 enum enn_status enn_certificate_validate(struct enn_handshake *hs, enn_time now)

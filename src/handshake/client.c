@@ -399,18 +399,21 @@ static enum enn_status receive_certificate_request(struct enn_handshake *hs, str
 	}
 	struct enn_bytes no_name = {NULL, 0};
 	(void)enn_certificate_choose(hs, m.signatures, no_name, m.authorities);
+	ENN_TRY(enn_compress_take(hs, &m.views, "CertificateRequest.compress_certificate"));
 	hs->status_wanted = enn_views_have(&m.views, ENN_VIEW_STATUS_REQUEST);
 	hs->certificate_requested = true;
 	hs->state = ENN_HS_CLIENT_EXPECT_CERTIFICATE;
 	return ENN_OK;
 }
 
-static enum enn_status receive_certificate(struct enn_handshake *hs, enn_time now,
+static enum enn_status receive_certificate(struct enn_handshake *hs, enn_time now, uint8_t type,
 					   struct enn_bytes body)
 {
 	bool empty = false;
 
-	ENN_TRY(enn_certificate_receive(hs, now, body, &empty));
+	ENN_TRY(type == ENN_HS_COMPRESSED_CERTIFICATE
+			? enn_certificate_receive_compressed(hs, now, body, &empty)
+			: enn_certificate_receive(hs, now, body, &empty));
 	if (empty) { /* §4.4.2.4 */
 		return enn_handshake_fail(hs->c, ENN_ALERT_DECODE_ERROR, ENN_REASON_CERT_MISSING,
 					  "Certificate", "the server sent no certificate");
@@ -514,7 +517,8 @@ enum enn_status enn_client_receive(struct enn_handshake *hs, enn_time now, uint8
 	case ENN_HS_CERTIFICATE_REQUEST:
 		return receive_certificate_request(hs, body);
 	case ENN_HS_CERTIFICATE:
-		return receive_certificate(hs, now, body);
+	case ENN_HS_COMPRESSED_CERTIFICATE:
+		return receive_certificate(hs, now, type, body);
 	case ENN_HS_CERTIFICATE_VERIFY:
 		hs->state = ENN_HS_CLIENT_EXPECT_FINISHED;
 		if (enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER)) {

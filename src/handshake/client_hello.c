@@ -380,6 +380,7 @@ static size_t write_extensions(struct enn_handshake *hs, struct enn_writer *w)
 	write_psk_modes(hs, w);
 	enn_raw_key_offer(hs, w);
 	enn_status_offer(hs, w);
+	enn_compress_offer(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);
 		enn_write_u16(w, 0);

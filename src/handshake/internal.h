@@ -117,9 +117,11 @@ struct enn_handshake {
 	/* RFC 7250, both enum enn_certificate_type: what we show and what the peer shows. */
 	uint8_t own_type;
 	uint8_t peer_type;
-	bool status_wanted;	 /* the peer asked for our certificate's status */
-	bool status_asked;	 /* server: we asked for the client's */
-	bool peer_type_excluded; /* server: the client can show nothing that is taken */
+	bool compression_offered; /* we said what we can decompress */
+	uint16_t compression;	  /* to send our certificate with; 0: none */
+	bool status_wanted;	  /* the peer asked for our certificate's status */
+	bool status_asked;	  /* server: we asked for the client's */
+	bool peer_type_excluded;  /* server: the client can show nothing that is taken */
 
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */
@@ -276,6 +278,18 @@ bool enn_status_asked(const struct enn_handshake *hs);
 enum enn_status enn_status_receive(struct enn_handshake *hs, struct enn_bytes body,
 				   const char *where);
 
+/* ---- compress.c ------------------------------------------------------------------------------ */
+/* Writes compress_certificate (ClientHello, CertificateRequest) as certificateCompression says. */
+void enn_compress_offer(struct enn_handshake *hs, struct enn_writer *w);
+/* The peer's: hs->compression. */
+enum enn_status enn_compress_take(struct enn_handshake *hs, const struct enn_views *views,
+				  const char *where);
+enum enn_status enn_compress_send(struct enn_handshake *hs, enum enn_level level,
+				  struct enn_bytes compressed, size_t full_len);
+/* The Certificate message in a CompressedCertificate, allocated from env. */
+enum enn_status enn_compress_receive(struct enn_handshake *hs, struct enn_bytes body,
+				     uint8_t **plain, size_t *plain_len);
+
 /* ---- certificate.c ----------------------------------------------------------------------------- */
 /* Chooses an own credential of own_type and a scheme for the peer's signature algorithms, name (server; may be
  * empty) and authorities (client). False: none fits. */
@@ -292,6 +306,9 @@ enum enn_status enn_certificate_send(struct enn_handshake *hs, enum enn_level le
  * question is set. */
 enum enn_status enn_certificate_verify_send(struct enn_handshake *hs, struct enn_bytes external,
 					    bool *ask);
+/* The same out of a CompressedCertificate (RFC 8879). */
+enum enn_status enn_certificate_receive_compressed(struct enn_handshake *hs, enn_time now,
+						   struct enn_bytes body, bool *empty);
 /* Takes the peer's Certificate: parses, keeps, validates unless delegated. *empty: it sent none. */
 enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 					struct enn_bytes body, bool *empty);

@@ -2,6 +2,7 @@
  *
  * What a handshake leaves behind, and telling it to the application.
  */
+#include "features/compression.h"
 #include "handshake/internal.h"
 
 static void free_chain(struct enn_handshake_result *result, const struct enn_env *env)
@@ -74,6 +75,7 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->external_psk = result->external_psk;
 	info->hello_retry = result->hello_retry;
 	info->peer_authenticated = result->peer_authenticated;
+	info->certificate_compression = enn_compression_name(result->certificate_compression);
 	info->peer_status_good = result->peer_status_good;
 	info->peer_status = result->peer_status;
 	info->peer_status_len = result->peer_status_len;

@@ -62,6 +62,7 @@ static enum enn_status send_certificate_request(struct enn_handshake *hs)
 	write_schemes(&out.w, ENN_EXT_SIGNATURE_ALGORITHMS_CERT,
 		      enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
 	enn_status_ask_client(hs, &out.w);
+	enn_compress_offer(hs, &out.w);
 	/* RFC 8701 §4.1: a server may send a reserved extension here. */
 	if (enn_security_flag(hs->security, ENN_SECURITY_GREASE) &&
 	    enn_random(hs->env, &r, 1) == ENN_OK) {
@@ -148,13 +149,15 @@ static enum enn_status receive_end_of_early_data(struct enn_handshake *hs, struc
 	return enn_hs_secret(hs, ENN_DIRECTION_RECEIVE, ENN_LEVEL_HANDSHAKE, hs->client_secret);
 }
 
-static enum enn_status receive_certificate(struct enn_handshake *hs, enn_time now,
+static enum enn_status receive_certificate(struct enn_handshake *hs, enn_time now, uint8_t type,
 					   struct enn_bytes body)
 {
 	bool empty = false;
 
 	hs->early_skip = ENN_SKIP_NONE;
-	ENN_TRY(enn_certificate_receive(hs, now, body, &empty));
+	ENN_TRY(type == ENN_HS_COMPRESSED_CERTIFICATE
+			? enn_certificate_receive_compressed(hs, now, body, &empty)
+			: enn_certificate_receive(hs, now, body, &empty));
 	if (empty && enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_CERTIFICATE_REQUIRED,
 					  ENN_REASON_CERT_MISSING, "Certificate",
@@ -198,8 +201,9 @@ enum enn_status enn_server_receive(struct enn_handshake *hs, enn_time now, uint8
 		enn_hs_transcript_add(hs, message.data, message.len);
 		return complete(hs, outcome);
 	case ENN_HS_CERTIFICATE:
+	case ENN_HS_COMPRESSED_CERTIFICATE:
 		enn_hs_transcript_add(hs, message.data, message.len);
-		return receive_certificate(hs, now, body);
+		return receive_certificate(hs, now, type, body);
 	default: /* EndOfEarlyData: the table lets nothing else through */
 		enn_hs_transcript_add(hs, message.data, message.len);
 		return receive_end_of_early_data(hs, body);

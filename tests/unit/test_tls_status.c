@@ -8,7 +8,6 @@
 #include "crypto/hash.h"
 #include "handshake/wire.h"
 #include "ocsp.h"
-#include "protocols/registry.h"
 #include "tls_pair.h"
 
 enum who {
@@ -214,19 +213,13 @@ static void test_time(void **state)
 	/* A server whose clock is behind sends it nevertheless. */
 	struct enn_env behind = world.env;
 	behind.wall_offset -= 7200 * (int64_t)ENN_SECOND;
-	struct enn_engine_options options = {.server_name = host};
-	memset(&p.client, 0, sizeof(p.client));
-	memset(&p.server, 0, sizeof(p.server));
-	MUST(enn_engine_new_client(&enn_tls_protocol, &world.env, client, &options, &p.client.e,
-				   NULL));
-	MUST(enn_engine_new_server(&enn_tls_protocol, &behind, server, NULL, &p.server.e, NULL));
-	MUST(enn_engine_start(p.client.e, p.now));
-	MUST(enn_engine_start(p.server.e, p.now));
-	tls_pair_go_on(&p);
+	p.server_env = &behind;
+	tls_pair_run(&p, &world.env, client, server, host, NULL);
 	tls_pair_must_fail(&p, false, REFUSED);
 	assert_non_null(strstr(p.client.error.text, "expired on"));
 	tls_pair_free(&p);
 	p.now = 0;
+	p.server_env = NULL;
 	/* A fresh one for the same credential, while it is in use: the next handshake has it. */
 	ocsp_free(response);
 	response = ocsp_make(&(struct ocsp_options){

@@ -89,8 +89,8 @@ void tls_pair_run(struct tls_pair *p, const struct enn_env *env, struct enn_secu
 	}
 	if (enn_engine_new_client(&enn_tls_protocol, env, client, &options, &p->client.e, &error) !=
 		    ENN_OK ||
-	    enn_engine_new_server(&enn_tls_protocol, env, server, NULL, &p->server.e, &error) !=
-		    ENN_OK) {
+	    enn_engine_new_server(&enn_tls_protocol, p->server_env == NULL ? env : p->server_env,
+				  server, NULL, &p->server.e, &error) != ENN_OK) {
 		fail_msg("%s", error.text);
 	}
 	MUST(enn_engine_start(p->client.e, p->now));
