@@ -20,6 +20,7 @@ enum cli_exit {
 	CLI_HANDSHAKE = 3, /* the peer was refused, or refused us */
 	CLI_LOST = 4,	   /* broken or cut off after the handshake */
 	CLI_LOCAL = 5,	   /* reading, writing or starting a program here failed */
+	CLI_PROBLEM = 6,   /* probe --check found something wrong */
 	CLI_INTERRUPTED = 130,
 };
 
@@ -40,12 +41,14 @@ extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 int cli_connect(int argc, char **argv);
 int cli_listen(int argc, char **argv);
+int cli_probe(int argc, char **argv);
 int cli_keygen(int argc, char **argv);
 int cli_tunnel(int argc, char **argv);
 int cli_features(int argc, char **argv);
 int cli_survey(int argc, char **argv);
 void cli_connect_help(FILE *out);
 void cli_listen_help(FILE *out);
+void cli_probe_help(FILE *out);
 void cli_keygen_help(FILE *out);
 void cli_tunnel_help(FILE *out);
 void cli_features_help(FILE *out);
@@ -56,7 +59,7 @@ void cli_policies_help(FILE *out);
 
 /* ---- options (options.c) ------------------------------------------------------------------ */
 
-enum cli_for { CLI_FOR_CONNECT = 1, CLI_FOR_LISTEN = 2, CLI_FOR_BOTH = 3 };
+enum cli_for { CLI_FOR_CONNECT = 1, CLI_FOR_LISTEN = 2, CLI_FOR_PROBE = 4 };
 
 #define CLI_MAX_SETTINGS 64
 
@@ -65,25 +68,30 @@ struct cli_setting {
 	const char *value;
 };
 
-/* What the command line of connect or listen said. Strings point into argv. */
+struct cli_list {
+	const char *item[64];
+	size_t count;
+};
+
+/* What the command line of connect, listen or probe said: options.def fills it in. Strings point into
+ * argv. */
 struct cli_options {
 	bool listen;
 	const struct enn_protocol *protocol;
 	char host[256];
 	char service[32];
 	const char *name;
-	const char *ca[8];
-	size_t ca_count;
-	const char *crl[8];
-	size_t crl_count;
-	const char *cert[8]; /* cert[i] goes with key[i] */
-	const char *key[8];
-	size_t cert_count;
-	size_t key_count;
+	struct cli_list ca;
+	struct cli_list crl;
+	struct cli_list cert; /* cert[i] goes with key[i] and ocsp[i] */
+	struct cli_list key;
+	struct cli_list ocsp;
+	struct cli_list raw_key;
+	struct cli_list peer_raw_key;
+	struct cli_list pin;
 	const char *private_key;  /* a static key, in a file */
-	const char *peer_key[64]; /* KEY or KEY:PSKFILE */
-	size_t peer_key_count;
-	double wait; /* seconds, 0: the default */
+	struct cli_list peer_key; /* KEY or KEY:PSKFILE */
+	double wait;		  /* seconds, 0: the default */
 	const char *psk_identity;
 	const char *psk_file;
 	const char *alpn;
@@ -96,7 +104,8 @@ struct cli_options {
 	size_t setting_count;
 	uint64_t send_bytes;
 	uint64_t connections; /* listen: serve this many, 0: no end */
-	double timeout;	      /* seconds, 0: the property's default */
+	uint64_t parallel;    /* probe: 0: the default */
+	double timeout;	      /* seconds, 0: the default */
 	int family;	      /* 0, 4, 6 */
 	int verbose;
 	bool insecure;
@@ -105,14 +114,12 @@ struct cli_options {
 	bool update_keys;
 	bool echo;
 	bool discard;
-	bool accept_early;
-	bool request_client;
-	bool require_client;
-	bool no_resume;
+	bool check;
 };
 
 /* Fills *o; false after a message on stderr. `help` was asked for: *help. */
-bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o, bool *help);
+bool cli_parse_options(int argc, char **argv, enum cli_for which, struct cli_options *o,
+		       bool *help);
 void cli_options_help(FILE *out, enum cli_for which);
 /* Splits scheme://host:port; false after a message. */
 bool cli_parse_url(const char *text, struct cli_options *o);

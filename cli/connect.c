@@ -185,7 +185,7 @@ int cli_connect(int argc, char **argv)
 	struct enn_error error;
 	bool help = false;
 
-	if (!cli_parse_options(argc, argv, false, &o, &help)) {
+	if (!cli_parse_options(argc, argv, CLI_FOR_CONNECT, &o, &help)) {
 		return CLI_USAGE;
 	}
 	if (help) {

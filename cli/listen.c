@@ -173,7 +173,7 @@ int cli_listen(int argc, char **argv)
 	struct enn_error error;
 	bool help = false;
 
-	if (!cli_parse_options(argc, argv, true, &o, &help)) {
+	if (!cli_parse_options(argc, argv, CLI_FOR_LISTEN, &o, &help)) {
 		return CLI_USAGE;
 	}
 	if (help) {

@@ -22,6 +22,8 @@ const struct cli_command cli_commands[] = {
 	{"connect", "URL [OPTION]…", "connect and join the connection to stdin and stdout",
 	 cli_connect, cli_connect_help},
 	{"listen", "URL [OPTION]…", "accept connections", cli_listen, cli_listen_help},
+	{"probe", "URL [OPTION]…", "find out what a TLS server can do, and what is wrong with it",
+	 cli_probe, cli_probe_help},
 	{"tunnel", "FILE [OPTION]…", "run a WireGuard interface", cli_tunnel, cli_tunnel_help},
 	{"keygen", "[OPTION]…", "make keys, certificates and revocation lists", cli_keygen,
 	 cli_keygen_help},

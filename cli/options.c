@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The options of connect and listen: one table gives the parser, the help and the
+ * The options of connect, listen and probe: options.def gives the parser, the help and the
  * suggestions for what was mistyped.
  */
 #include <errno.h>
@@ -10,120 +10,91 @@
 
 #include "cli.h"
 
-enum option_id {
-	OPT_NAME = 256,
-	OPT_CA,
-	OPT_CRL,
-	OPT_CERT,
-	OPT_KEY,
-	OPT_INSECURE,
-	OPT_PSK_IDENTITY,
-	OPT_PSK_FILE,
-	OPT_ALPN,
-	OPT_POLICY,
-	OPT_CIPHERS,
-	OPT_GROUPS,
-	OPT_SIGALGS,
-	OPT_SESSION_FILE,
-	OPT_EARLY_DATA_FILE,
-	OPT_UPDATE_KEYS,
-	OPT_KEYLOG,
-	OPT_EXEC,
-	OPT_TIMEOUT,
-	OPT_JSON,
-	OPT_QUIET,
-	OPT_CLIENT_CA,
-	OPT_REQUEST_CLIENT,
-	OPT_REQUIRE_CLIENT,
-	OPT_ACCEPT_EARLY,
-	OPT_TICKETS,
-	OPT_KEEP,
-	OPT_CONNECTIONS,
-	OPT_ECHO,
-	OPT_DISCARD,
-	OPT_SEND_BYTES,
-	OPT_NO_RESUME,
-	OPT_PRIVATE_KEY,
-	OPT_PEER_KEY,
-	OPT_WAIT,
+enum action {
+	ACTION_TEXT,
+	ACTION_LIST,
+	ACTION_FLAG,
+	ACTION_COUNT,
+	ACTION_TIME,
+	ACTION_SET,	/* parameter=VALUE */
+	ACTION_ON,	/* parameter=true */
+	ACTION_OFF,	/* parameter=false */
+	ACTION_SETTING, /* NAME=VALUE */
+	ACTION_KEEP,	/* no end of connections */
+	ACTION_FAMILY,
+	ACTION_VERBOSE,
+	ACTION_HELP,
 };
+
+enum group {
+	GROUP_IDENTITY,
+	GROUP_TRUST,
+	GROUP_ALGORITHMS,
+	GROUP_SESSIONS,
+	GROUP_DATA,
+	GROUP_COMMAND,
+	GROUP_COUNT
+};
+
+static const char *const group_names[GROUP_COUNT] = {
+	[GROUP_IDENTITY] = "Who we are",       [GROUP_TRUST] = "Whom we trust",
+	[GROUP_ALGORITHMS] = "Algorithms",     [GROUP_SESSIONS] = "Sessions and protocol",
+	[GROUP_DATA] = "Data and connections", [GROUP_COMMAND] = "The command",
+};
+
+#define C	     CLI_FOR_CONNECT
+#define L	     CLI_FOR_LISTEN
+#define P	     CLI_FOR_PROBE
+#define FIELD(f)     offsetof(struct cli_options, f), NULL
+#define PARAMETER(p) 0, p
 
 static const struct row {
 	const char *name;
 	const char *argument; /* NULL: none */
-	int id;
-	enum cli_for which;
+	int letter;	      /* 0: none */
+	unsigned which;	      /* enum cli_for */
+	enum group group;
+	enum action action;
+	size_t offset; /* in struct cli_options */
+	const char *parameter;
 	const char *doc;
 } rows[] = {
-	{"cert", "FILE", OPT_CERT, CLI_FOR_BOTH, "our certificate chain (PEM), may be given again"},
-	{"key", "FILE", OPT_KEY, CLI_FOR_BOTH, "its private key (PEM), once for each --cert"},
-	{"ca", "FILE", OPT_CA, CLI_FOR_CONNECT, "trust these authorities instead of the system's"},
-	{"client-ca", "FILE", OPT_CLIENT_CA, CLI_FOR_LISTEN, "authorities of client certificates"},
-	{"crl", "FILE", OPT_CRL, CLI_FOR_BOTH, "revocation lists (PEM)"},
-	{"name", "NAME", OPT_NAME, CLI_FOR_CONNECT, "the name that the server must prove, and SNI"},
-	{"insecure", NULL, OPT_INSECURE, CLI_FOR_CONNECT, "accept any server: no security at all"},
-	{"request-client", NULL, OPT_REQUEST_CLIENT, CLI_FOR_LISTEN,
-	 "ask for a client certificate"},
-	{"require-client", NULL, OPT_REQUIRE_CLIENT, CLI_FOR_LISTEN, "refuse clients without one"},
-	{"psk-identity", "TEXT", OPT_PSK_IDENTITY, CLI_FOR_BOTH, "identity of a pre-shared key"},
-	{"psk-file", "FILE", OPT_PSK_FILE, CLI_FOR_BOTH, "the pre-shared key, in hexadecimal"},
-	{"private-key", "FILE", OPT_PRIVATE_KEY, CLI_FOR_BOTH, "our static key (WireGuard)"},
-	{"peer-key", "KEY", OPT_PEER_KEY, CLI_FOR_BOTH,
-	 "a peer's static public key; KEY:FILE adds a preshared key"},
-	{"alpn", "A,B", OPT_ALPN, CLI_FOR_BOTH, "application protocols, best first"},
-	{"policy", "POLICY", OPT_POLICY, CLI_FOR_BOTH,
-	 "algorithms: modern, compatible, fips-like, and changes to them"},
-	{"ciphers", "A:B", OPT_CIPHERS, CLI_FOR_BOTH, "cipher suites, best first"},
-	{"groups", "A:B", OPT_GROUPS, CLI_FOR_BOTH, "key exchange groups, best first"},
-	{"sigalgs", "A:B", OPT_SIGALGS, CLI_FOR_BOTH, "signature algorithms, best first"},
-	{"session-file", "FILE", OPT_SESSION_FILE, CLI_FOR_CONNECT,
-	 "keep a session here and resume it"},
-	{"early-data", "FILE", OPT_EARLY_DATA_FILE, CLI_FOR_CONNECT,
-	 "send this first, at once if a session allows"},
-	{"accept-early-data", NULL, OPT_ACCEPT_EARLY, CLI_FOR_LISTEN,
-	 "accept early data; it may be replayed"},
-	{"no-resume", NULL, OPT_NO_RESUME, CLI_FOR_BOTH, "neither offer nor accept resumption"},
-	{"tickets", "N", OPT_TICKETS, CLI_FOR_LISTEN, "session tickets after a full handshake"},
-	{"update-keys", NULL, OPT_UPDATE_KEYS, CLI_FOR_BOTH,
-	 "renew the keys of both directions once connected"},
-	{"exec", "COMMAND", OPT_EXEC, CLI_FOR_BOTH,
-	 "join the connection to a shell command instead"},
-	{"echo", NULL, OPT_ECHO, CLI_FOR_BOTH, "send back what comes"},
-	{"discard", NULL, OPT_DISCARD, CLI_FOR_BOTH, "throw away what comes"},
-	{"send-bytes", "N", OPT_SEND_BYTES, CLI_FOR_BOTH,
-	 "send N zero bytes instead of stdin (suffixes K, M, G)"},
-	{"keep", NULL, OPT_KEEP, CLI_FOR_LISTEN, "serve connections until interrupted"},
-	{"connections", "N", OPT_CONNECTIONS, CLI_FOR_LISTEN, "serve N connections (1)"},
-	{"keylog", "FILE", OPT_KEYLOG, CLI_FOR_BOTH,
-	 "append secrets for Wireshark; also $SSLKEYLOGFILE"},
-	{"timeout", "SECONDS", OPT_TIMEOUT, CLI_FOR_BOTH, "give up a handshake after this long"},
-	{"wait", "SECONDS", OPT_WAIT, CLI_FOR_BOTH,
-	 "messages: end after the input's end and so much silence (1)"},
-	{"ipv4", NULL, '4', CLI_FOR_CONNECT, "only IPv4"},
-	{"ipv6", NULL, '6', CLI_FOR_CONNECT, "only IPv6"},
-	{"option", "NAME=VALUE", 'o', CLI_FOR_BOTH, "any security parameter or transport property"},
-	{"json", NULL, OPT_JSON, CLI_FOR_BOTH, "events as JSON, one object a line, on stderr"},
-	{"quiet", NULL, OPT_QUIET, CLI_FOR_BOTH, "no progress, no notes"},
-	{"verbose", NULL, 'v', CLI_FOR_BOTH, "what was negotiated; again for more"},
-	{"help", NULL, 'h', CLI_FOR_BOTH, "this"},
+#define CLI_OPTION(name, argument, letter, which, group, action, target, doc)                      \
+	{name, argument, letter, which, GROUP_##group, ACTION_##action, target, doc},
+#include "options.def"
+#undef CLI_OPTION
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
+#undef C
+#undef L
+#undef P
+
+static void print_row(FILE *out, const struct row *row)
+{
+	char left[48];
+	char shorthand[8] = "    ";
+
+	if (row->letter != 0) {
+		(void)snprintf(shorthand, sizeof(shorthand), "-%c, ", row->letter);
+	}
+	(void)snprintf(left, sizeof(left), "%s--%s%s%s", shorthand, row->name,
+		       row->argument ? " " : "", row->argument ? row->argument : "");
+	fprintf(out, "  %-28s %s\n", left, row->doc);
+}
 
 void cli_options_help(FILE *out, enum cli_for which)
 {
+	int group = -1;
+
 	for (size_t i = 0; i < ROWS; i++) {
-		char left[48];
-		char shorthand[8] = "    ";
 		if (!(rows[i].which & which)) {
 			continue;
 		}
-		if (rows[i].id < 256) {
-			(void)snprintf(shorthand, sizeof(shorthand), "-%c, ", rows[i].id);
+		if ((int)rows[i].group != group) {
+			fprintf(out, "%s%s:\n", group < 0 ? "" : "\n", group_names[rows[i].group]);
+			group = (int)rows[i].group;
 		}
-		(void)snprintf(left, sizeof(left), "%s--%s%s%s", shorthand, rows[i].name,
-			       rows[i].argument ? " " : "",
-			       rows[i].argument ? rows[i].argument : "");
-		fprintf(out, "  %-28s %s\n", left, rows[i].doc);
+		print_row(out, &rows[i]);
 	}
 }
 
@@ -240,13 +211,13 @@ static bool parse_count(const char *text, uint64_t *out)
 	return true;
 }
 
-static bool add(const char **list, size_t *count, size_t most, const char *value, const char *what)
+static bool add(struct cli_list *list, const char *value, const char *what)
 {
-	if (*count == most) {
-		cli_error("too many %s options", what);
+	if (list->count == sizeof(list->item) / sizeof(list->item[0])) {
+		cli_error("too many --%s options", what);
 		return false;
 	}
-	list[(*count)++] = value;
+	list->item[list->count++] = value;
 	return true;
 }
 
@@ -273,126 +244,59 @@ static bool take_time(double *time, const char *value)
 	return true;
 }
 
-static bool take_flag(struct cli_options *o, int id)
+static bool take_count(uint64_t *count, const struct row *row, const char *value)
 {
-	switch (id) {
-	case OPT_INSECURE:
-		o->insecure = true;
-		return true;
-	case OPT_REQUEST_CLIENT:
-		o->request_client = true;
-		return true;
-	case OPT_REQUIRE_CLIENT:
-		o->require_client = true;
-		return true;
-	case OPT_ACCEPT_EARLY:
-		o->accept_early = true;
-		return true;
-	case OPT_NO_RESUME:
-		o->no_resume = true;
-		return true;
-	case OPT_UPDATE_KEYS:
-		o->update_keys = true;
-		return true;
-	case OPT_ECHO:
-		o->echo = true;
-		return true;
-	case OPT_DISCARD:
-		o->discard = true;
-		return true;
-	case OPT_KEEP:
-		o->connections = 0;
-		return true;
-	case OPT_JSON:
-		o->json = true;
-		return true;
-	case OPT_QUIET:
-		o->quiet = true;
-		return true;
-	case 'v':
-		o->verbose++;
-		return true;
-	case '4':
-		o->family = 4;
-		return true;
-	case '6':
-		o->family = 6;
-		return true;
-	default:
+	if (!parse_count(value, count)) {
 		return false;
 	}
+	if (*count == 0) {
+		cli_error("--%s needs at least 1", row->name);
+	}
+	return *count > 0;
 }
 
-static bool take_value(struct cli_options *o, int id, const char *value)
+static bool take(struct cli_options *o, const struct row *row, const char *value)
 {
-	switch (id) {
-	case OPT_CERT:
-		return add(o->cert, &o->cert_count, 8, value, "--cert");
-	case OPT_KEY:
-		return add(o->key, &o->key_count, 8, value, "--key");
-	case OPT_CA:
-	case OPT_CLIENT_CA:
-		return add(o->ca, &o->ca_count, 8, value, "--ca");
-	case OPT_CRL:
-		return add(o->crl, &o->crl_count, 8, value, "--crl");
-	case OPT_NAME:
-		o->name = value;
+	void *field = (char *)o + row->offset;
+
+	switch (row->action) {
+	case ACTION_TEXT:
+		*(const char **)field = value;
 		return true;
-	case OPT_PSK_IDENTITY:
-		o->psk_identity = value;
+	case ACTION_LIST:
+		return add(field, value, row->name);
+	case ACTION_FLAG:
+		*(bool *)field = true;
 		return true;
-	case OPT_PSK_FILE:
-		o->psk_file = value;
-		return true;
-	case OPT_ALPN:
-		o->alpn = value;
-		return true;
-	case OPT_POLICY:
-		o->policy = value;
-		return true;
-	case OPT_CIPHERS:
-		return add_setting(o, "ciphersuite", value);
-	case OPT_GROUPS:
-		return add_setting(o, "supportedGroup", value);
-	case OPT_SIGALGS:
-		return add_setting(o, "signatureAlgorithm", value);
-	case OPT_TICKETS:
-		return add_setting(o, "tickets", value);
-	case OPT_SESSION_FILE:
-		o->session_file = value;
-		return true;
-	case OPT_EARLY_DATA_FILE:
-		o->early_data_file = value;
-		return true;
-	case OPT_KEYLOG:
-		o->keylog = value;
-		return true;
-	case OPT_EXEC:
-		o->exec = value;
-		return true;
-	case OPT_TIMEOUT:
-		return take_time(&o->timeout, value);
-	case OPT_WAIT:
-		return take_time(&o->wait, value);
-	case OPT_PRIVATE_KEY:
-		o->private_key = value;
-		return true;
-	case OPT_PEER_KEY:
-		return add(o->peer_key, &o->peer_key_count, 64, value, "--peer-key");
-	case OPT_CONNECTIONS:
-		return parse_count(value, &o->connections);
-	case OPT_SEND_BYTES:
-		return parse_count(value, &o->send_bytes) &&
-		       (o->send_bytes > 0 || (cli_error("--send-bytes needs at least 1"), false));
-	case 'o':
+	case ACTION_COUNT:
+		return take_count(field, row, value);
+	case ACTION_TIME:
+		return take_time(field, value);
+	case ACTION_SET:
+		return add_setting(o, row->parameter, value);
+	case ACTION_ON:
+		return add_setting(o, row->parameter, "true");
+	case ACTION_OFF:
+		return add_setting(o, row->parameter, "false");
+	case ACTION_SETTING:
 		if (strchr(value, '=') == NULL) {
 			cli_error("-o wants NAME=VALUE, not '%s'", value);
 			return false;
 		}
 		return add_setting(o, NULL, value);
-	default:
-		return false;
+	case ACTION_KEEP:
+		o->connections = 0;
+		return true;
+	case ACTION_FAMILY:
+		o->family = row->letter - '0';
+		return true;
+	case ACTION_VERBOSE:
+		o->verbose++;
+		return true;
+	case ACTION_HELP:
+		return true;
 	}
+	return false;
 }
 
 static bool check_ends(const struct cli_options *o)
@@ -407,8 +311,8 @@ static bool check_ends(const struct cli_options *o)
 
 static bool check_static_keys(const struct cli_options *o)
 {
-	if (o->private_key == NULL || o->peer_key_count == 0 ||
-	    (!o->listen && o->peer_key_count > 1)) {
+	if (o->private_key == NULL || o->peer_key.count == 0 ||
+	    (!o->listen && o->peer_key.count > 1)) {
 		cli_error("%s needs --private-key and %s; `ennead keygen wireguard` makes keys",
 			  o->protocol->name,
 			  o->listen ? "a --peer-key for each client" : "one --peer-key");
@@ -420,8 +324,12 @@ static bool check_static_keys(const struct cli_options *o)
 /* What does not go together. */
 static bool check(const struct cli_options *o)
 {
-	if (o->cert_count != o->key_count) {
-		cli_error("%zu --cert but %zu --key", o->cert_count, o->key_count);
+	if (o->cert.count != o->key.count) {
+		cli_error("%zu --cert but %zu --key", o->cert.count, o->key.count);
+		return false;
+	}
+	if (o->ocsp.count > o->cert.count) {
+		cli_error("%zu --ocsp but %zu --cert", o->ocsp.count, o->cert.count);
 		return false;
 	}
 	if ((o->psk_identity == NULL) != (o->psk_file == NULL)) {
@@ -431,19 +339,35 @@ static bool check(const struct cli_options *o)
 	if (o->protocol->id == ENN_PROTOCOL_WIREGUARD) {
 		return check_static_keys(o) && check_ends(o);
 	}
-	if (o->private_key != NULL || o->peer_key_count > 0) {
+	if (o->private_key != NULL || o->peer_key.count > 0) {
 		cli_error("--private-key and --peer-key are not for %s", o->protocol->name);
 		return false;
 	}
-	if (o->listen && o->cert_count == 0 && o->psk_file == NULL) {
-		cli_error("a listener needs --cert and --key, or a pre-shared key; "
+	if (o->listen && o->cert.count == 0 && o->raw_key.count == 0 && o->psk_file == NULL) {
+		cli_error("a listener needs --cert and --key, --raw-key or a pre-shared key; "
 			  "`ennead keygen` makes them");
 		return false;
 	}
 	return check_ends(o);
 }
 
-static size_t build_options(struct option *options, char *letters, enum cli_for which)
+/* getopt_long answers with the letter, or with 256 and the row's number. */
+static int id_of(size_t row)
+{
+	return rows[row].letter != 0 ? rows[row].letter : 256 + (int)row;
+}
+
+static const struct row *row_of(int id, enum cli_for which)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if ((rows[i].which & which) && id_of(i) == id) {
+			return &rows[i];
+		}
+	}
+	return NULL;
+}
+
+static void build_options(struct option *options, char *letters, enum cli_for which)
 {
 	size_t count = 0;
 
@@ -454,9 +378,9 @@ static size_t build_options(struct option *options, char *letters, enum cli_for 
 		}
 		options[count++] = (struct option){
 			rows[i].name, rows[i].argument ? required_argument : no_argument, NULL,
-			rows[i].id};
-		if (rows[i].id < 256) {
-			*letters++ = (char)rows[i].id;
+			id_of(i)};
+		if (rows[i].letter != 0) {
+			*letters++ = (char)rows[i].letter;
 			if (rows[i].argument) {
 				*letters++ = ':';
 			}
@@ -464,28 +388,18 @@ static size_t build_options(struct option *options, char *letters, enum cli_for 
 	}
 	*letters = '\0';
 	options[count] = (struct option){NULL, 0, NULL, 0};
-	return count;
 }
 
-bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o, bool *help)
+/* False after a message; *help: -h was among them. */
+static bool take_all(int argc, char **argv, enum cli_for which, struct cli_options *o, bool *help)
 {
 	struct option options[ROWS + 1];
 	char letters[64];
-	enum cli_for which = listen ? CLI_FOR_LISTEN : CLI_FOR_CONNECT;
 	int c;
 
-	memset(o, 0, sizeof(*o));
-	o->listen = listen;
-	o->connections = 1;
-	o->keylog = getenv("SSLKEYLOGFILE");
-	*help = false;
-	(void)build_options(options, letters, which);
+	build_options(options, letters, which);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		if (c == 'h') {
-			*help = true;
-			return true;
-		}
+	while (!*help && (c = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (c == '?') {
 			/* in the middle of a cluster of letters optind is still at it */
 			bool cluster = optopt > 0 && optopt < 256 && optind < argc &&
@@ -498,9 +412,27 @@ bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o
 			cli_error("'%s' needs a value", argv[optind - 1]);
 			return false;
 		}
-		if (optarg == NULL ? !take_flag(o, c) : !take_value(o, c, optarg)) {
+		const struct row *row = row_of(c, which);
+		if (row == NULL || !take(o, row, optarg)) {
 			return false;
 		}
+		*help = row->action == ACTION_HELP;
+	}
+	return true;
+}
+
+bool cli_parse_options(int argc, char **argv, enum cli_for which, struct cli_options *o, bool *help)
+{
+	memset(o, 0, sizeof(*o));
+	o->listen = which == CLI_FOR_LISTEN;
+	o->connections = 1;
+	o->keylog = getenv("SSLKEYLOGFILE");
+	*help = false;
+	if (!take_all(argc, argv, which, o, help)) {
+		return false;
+	}
+	if (*help) {
+		return true;
 	}
 	if (argc - optind != 1) {
 		cli_error(optind == argc ? "a URL is needed: tls://host:port"
@@ -508,5 +440,5 @@ bool cli_parse_options(int argc, char **argv, bool listen, struct cli_options *o
 			  optind == argc ? "" : argv[argc - 1]);
 		return false;
 	}
-	return cli_parse_url(argv[optind], o) && check(o);
+	return cli_parse_url(argv[optind], o) && (which == CLI_FOR_PROBE || check(o));
 }

@@ -34,20 +34,70 @@ static enum enn_status load_credential(const char *cert, const char *key,
 	return status;
 }
 
-static bool add_credentials(const struct cli_options *o, struct enn_security *s)
+/* Takes over the credential. */
+static bool add_credential(struct enn_security *s, struct enn_credential *credential,
+			   const char *what)
 {
-	for (size_t i = 0; i < o->cert_count; i++) {
+	enum enn_status status = enn_security_add_credential(s, credential);
+
+	enn_credential_free(credential);
+	if (status != ENN_OK) {
+		cli_error("%s: %s", what, enn_status_name(status));
+	}
+	return status == ENN_OK;
+}
+
+static bool add_certificates(const struct cli_options *o, struct enn_security *s)
+{
+	struct enn_error error;
+
+	for (size_t i = 0; i < o->cert.count; i++) {
+		const char *cert = o->cert.item[i];
 		struct enn_credential *credential = NULL;
-		struct enn_error error;
-		if (load_credential(o->cert[i], o->key[i], &credential, &error) !=
-		    ENN_OK) {
-			return bad(o->cert[i], &error);
+		if (load_credential(cert, o->key.item[i], &credential, &error) != ENN_OK) {
+			return bad(cert, &error);
 		}
-		enum enn_status status = enn_security_add_credential(s, credential);
-		enn_credential_free(credential);
-		if (status != ENN_OK) {
-			cli_error("%s: %s", o->cert[i], enn_status_name(status));
+		if (i < o->ocsp.count &&
+		    enn_credential_set_ocsp_file(credential, o->ocsp.item[i], &error) != ENN_OK) {
+			enn_credential_free(credential);
+			return bad(o->ocsp.item[i], &error);
+		}
+		if (!add_credential(s, credential, cert)) {
 			return false;
+		}
+	}
+	return true;
+}
+
+static bool add_raw_keys(const struct cli_options *o, struct enn_security *s)
+{
+	struct enn_error error;
+
+	for (size_t i = 0; i < o->raw_key.count; i++) {
+		struct enn_credential *credential = NULL;
+		if (enn_credential_raw_key_file(o->raw_key.item[i], &credential, &error) !=
+		    ENN_OK) {
+			return bad(o->raw_key.item[i], &error);
+		}
+		if (!add_credential(s, credential, o->raw_key.item[i])) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < o->peer_raw_key.count; i++) {
+		if (enn_security_trust_raw_key_file(s, o->peer_raw_key.item[i], &error) != ENN_OK) {
+			return bad(o->peer_raw_key.item[i], &error);
+		}
+	}
+	return true;
+}
+
+static bool add_pins(const struct cli_options *o, struct enn_security *s)
+{
+	struct enn_error error;
+
+	for (size_t i = 0; i < o->pin.count; i++) {
+		if (enn_security_pin_text(s, o->pin.item[i], &error) != ENN_OK) {
+			return bad("--pin", &error);
 		}
 	}
 	return true;
@@ -115,14 +165,14 @@ static bool add_trust(const struct cli_options *o, struct enn_security *s)
 {
 	struct enn_error error;
 
-	for (size_t i = 0; i < o->ca_count; i++) {
-		if (enn_security_trust_file(s, o->ca[i], &error) != ENN_OK) {
-			return bad(o->ca[i], &error);
+	for (size_t i = 0; i < o->ca.count; i++) {
+		if (enn_security_trust_file(s, o->ca.item[i], &error) != ENN_OK) {
+			return bad(o->ca.item[i], &error);
 		}
 	}
-	for (size_t i = 0; i < o->crl_count; i++) {
-		if (enn_security_crl_file(s, o->crl[i], &error) != ENN_OK) {
-			return bad(o->crl[i], &error);
+	for (size_t i = 0; i < o->crl.count; i++) {
+		if (enn_security_crl_file(s, o->crl.item[i], &error) != ENN_OK) {
+			return bad(o->crl.item[i], &error);
 		}
 	}
 	return true;
@@ -145,12 +195,8 @@ static bool add_flags(const struct cli_options *o, struct enn_security *s)
 		cli_report_warning(o, "--insecure: anybody can be the peer");
 		good = set_flag(s, ENN_SECURITY_VERIFY_PEER, false);
 	}
-	/* with a PSK and nothing else to trust, the key is the identity */
-	good = good && (!o->request_client || set_flag(s, ENN_SECURITY_REQUEST_CLIENT, true));
-	good = good && (!o->require_client || set_flag(s, ENN_SECURITY_REQUIRE_CLIENT, true));
-	good = good && (!o->no_resume || set_flag(s, ENN_SECURITY_RESUME, false));
 	good = good && set_flag(s, ENN_SECURITY_KEEP_PEER_CHAIN, true);
-	if (o->accept_early || o->early_data_file != NULL) {
+	if (o->early_data_file != NULL) {
 		good = good && set_flag(s, ENN_SECURITY_EARLY_DATA, true);
 	}
 	return good;
@@ -253,7 +299,8 @@ struct enn_security *cli_security(const struct cli_options *o)
 		cli_error("out of memory");
 		return NULL;
 	}
-	bool good = add_flags(o, s) && add_trust(o, s) && add_credentials(o, s) && add_psk(o, s) &&
+	bool good = add_flags(o, s) && add_trust(o, s) && add_certificates(o, s) &&
+		    add_raw_keys(o, s) && add_pins(o, s) && add_psk(o, s) &&
 		    cli_add_static_keys(o, s) && add_alpn(o, s) && add_policy(o, s) &&
 		    add_settings(o, s);
 	if (good && o->timeout > 0) {

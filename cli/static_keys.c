@@ -80,8 +80,8 @@ bool cli_add_static_keys(const struct cli_options *o, struct enn_security *s)
 {
 	bool good = o->private_key == NULL || add_own(o, s);
 
-	for (size_t i = 0; good && i < o->peer_key_count; i++) {
-		good = add_peer(o->peer_key[i], s);
+	for (size_t i = 0; good && i < o->peer_key.count; i++) {
+		good = add_peer(o->peer_key.item[i], s);
 	}
 	return good;
 }

@@ -59,6 +59,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_list(struct enn_security
 ENN_API size_t enn_security_get_list(const struct enn_security *security,
 				     enum enn_security_parameter id, char *buf, size_t cap);
 
+/* What may stand in a list: the names that this build knows, in no order of preference. NULL past the end, or
+ * if id is no list. */
+ENN_API const char *enn_security_list_name(enum enn_security_parameter id, size_t index);
+
 /* Sets every list of algorithms at once: versions, cipher suites, groups, signature algorithms, those inside
  * certificates, PSK modes. text is a profile (`modern`, the default; `compatible`; `fips-like`) and what is to be
  * different from it, separated by ':', ',' or blanks:

@@ -496,6 +496,17 @@ size_t enn_security_get_list(const struct enn_security *s, enum enn_security_par
 	return len;
 }
 
+const char *enn_security_list_name(enum enn_security_parameter id, size_t index)
+{
+	uint16_t code;
+
+	if ((unsigned)id >= ENN_SECURITY_PARAMETER_COUNT ||
+	    enn_security_type(id) != ENN_SECURITY_TYPE_list) {
+		return NULL;
+	}
+	return enn_alg_at(enn_security_list_kind(id), index, &code);
+}
+
 /* How many lists differ from the profile's. */
 static int differences(const struct enn_security *s, const struct enn_policy *p)
 {

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ennead probe against our own listener, OpenSSL's, and those that are no servers at all."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+ENNEAD = os.environ.get("ENNEAD", "build/check/cli/ennead")
+SUITES = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+
+
+def run(*arguments, cwd=None, timeout=40):
+    return subprocess.run([ENNEAD, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
+                          timeout=timeout)
+
+
+def keygen(where, out, *arguments):
+    done = run("keygen", "--out", out, *arguments, cwd=where)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    where = tmp_path_factory.mktemp("probe")
+    local = ("--host", "localhost", "--host", "127.0.0.1", "--server")
+    keygen(where, "ca", "--ca", "--name", "Test CA")
+    for name, more in (("server", ()), ("rsa", ("--type", "rsa2048")), ("old", ("--days", "-3"))):
+        keygen(where, name, "--issuer", "ca", *local, *more)
+    keygen(where, "alone", *local)
+    keygen(where, "elsewhere", "--issuer", "ca", "--host", "elsewhere.example", "--server")
+    (where / "disorder.pem").write_text((where / "server.pem").read_text() +
+                                        (where / "alone.pem").read_text())
+    shutil.copy(where / "server.key", where / "disorder.key")
+    return where
+
+
+@contextlib.contextmanager
+def listener(pki, *arguments, cert="server"):
+    process = subprocess.Popen([ENNEAD, "listen", "tls://127.0.0.1:0", "--cert", f"{cert}.pem",
+                                "--key", f"{cert}.key", "--echo", "--keep", "--json", *arguments],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=pki, text=True)
+    # read on, or the listener would wait for its reader
+    port = json.loads(process.stderr.readline())["port"]
+    reader = threading.Thread(target=process.stderr.read, daemon=True)
+    reader.start()
+    try:
+        yield f"tls://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+        reader.join()
+        process.stderr.close()
+
+
+def probe(pki, url, *arguments, status=0):
+    done = run("probe", url, "-4", "--json", "--ca", "ca.pem", *arguments, cwd=pki)
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)
+
+
+def version(found, name):
+    return next(v for v in found["versions"] if v["version"] == name)
+
+
+def problems(found):
+    return {p["what"] for p in found["problems"]} - {"long lived"}
+
+
+def test_own_listener(pki):
+    with listener(pki, "--accept-early-data", "--alpn", "http/1.1,h2", "--cert", "rsa.pem", "--key",
+                  "rsa.key") as url:
+        found = probe(pki, url)
+    assert found["complete"] and found["connections"] < 100
+    assert found["address"].startswith("127.0.0.1:")
+    tls13 = version(found, "TLSv1.3")
+    assert tls13["supported"]
+    assert sorted(tls13["suites"]["names"]) == sorted(SUITES)
+    assert {"X25519", "P-256", "P-384"} <= set(tls13["groups"]["names"])
+    assert tls13["groups"]["order"] in ("server", "client")
+    assert tls13["signatures"]["names"][0] == "ecdsa_secp256r1_sha256"
+    assert "rsa_pss_rsae_sha256" in tls13["signatures"]["names"]
+    assert tls13["retry"] and tls13["key_update"] == "answered"
+    resumption = tls13["resumption"]
+    assert resumption["resumed"]
+    assert resumption["early_data"] == "accepted"
+    assert 86000 < resumption["lifetime"] <= 86400
+    assert set(found["alpn"]["names"]) == {"h2", "http/1.1"}
+    assert found["unknown_alpn"] == "refused"
+    assert [chain["trusted"] for chain in found["chains"]] == [True, True]
+    leaf = found["chains"][0]["certificates"][0]
+    assert leaf["subject"] == "CN=localhost" and "DNS:localhost" in leaf["names"]
+    assert leaf["key"] == "EC P-256" and found["chains"][1]["certificates"][0]["key"] == "RSA 2048"
+    assert problems(found) == set()
+
+
+def test_what_is_off_is_not_found(pki):
+    with listener(pki, "--policy", "versions=TLSv1.3:groups=P-384:suites=TLS_AES_256_GCM_SHA384",
+                  "--tickets", "0") as url:
+        found = probe(pki, url)
+    tls13 = version(found, "TLSv1.3")
+    assert tls13["suites"]["names"] == ["TLS_AES_256_GCM_SHA384"]
+    assert tls13["groups"]["names"] == ["P-384"]
+    assert tls13["groups"]["order"] is None
+    assert not tls13["resumption"]["offered"] and not tls13["resumption"]["resumed"]
+    assert not version(found, "TLSv1.2")["supported"]
+    assert found["alpn"]["names"] == [] and found["unknown_alpn"] == "ignored"
+
+
+@pytest.mark.parametrize("cert, expected", [
+    ("old", {"expired", "not trusted"}),
+    ("alone", {"self-signed", "not trusted"}),
+    ("elsewhere", {"wrong name", "not trusted"}),
+    ("disorder", {"chain order", "root sent"}),
+])
+def test_certificate_problems(pki, cert, expected):
+    with listener(pki, cert=cert) as url:
+        found = probe(pki, url, "--check", status=6)
+    assert expected <= problems(found), found["problems"]
+
+
+def test_unknown_authority_and_name(pki):
+    with listener(pki) as url:
+        done = run("probe", url, "-4", "--json", "--name", "other.example", cwd=pki)
+    found = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert problems(found) == {"wrong name", "not trusted"}
+
+
+def test_table(pki):
+    with listener(pki) as url:
+        done = run("probe", url, "-4", "--ca", "ca.pem", cwd=pki)
+    assert done.returncode == 0 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(url + " at 127.0.0.1:")
+    assert any(line.startswith("TLSv1.3 ") and line.endswith("yes") for line in lines)
+    assert any(line.startswith("  suites ") and "TLS_AES_" in line for line in lines)
+    assert any(line.startswith("problems ") for line in lines)
+    assert not any(line != line.rstrip() for line in lines)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextlib.contextmanager
+def openssl(pki, *arguments):
+    port = free_port()
+    process = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert",
+                                "server.pem", "-key", "server.key", "-quiet", "-naccept", "200",
+                                *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, cwd=pki)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield f"tls://localhost:{port}"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+
+
+def test_openssl(pki):
+    with openssl(pki, "-alpn", "http/1.1", "-groups", "P-256:X25519",
+                 "-serverpref", "-ciphersuites",
+                 "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256") as url:
+        found = probe(pki, url)
+    tls13 = version(found, "TLSv1.3")
+    assert tls13["suites"] == {"names": ["TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"],
+                               "order": "server"}
+    assert set(tls13["groups"]["names"]) == {"P-256", "X25519"}
+    assert tls13["signatures"]["names"] == ["ecdsa_secp256r1_sha256"]
+    assert tls13["resumption"]["resumed"]
+    assert tls13["resumption"]["early_data"] == "not offered"
+    assert found["alpn"]["names"] == ["http/1.1"]
+    assert problems(found) == set()
+
+
+def test_old_versions_only(pki):
+    with openssl(pki, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0") as url:
+        done = run("probe", url, "-4", "--json", cwd=pki)
+    found = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert not any(v["supported"] for v in found["versions"])
+    assert "protocol_version" in version(found, "TLSv1.3")["error"]
+    assert problems(found) == {"old versions only"}
+
+
+def test_nobody_there(pki):
+    done = run("probe", f"tls://127.0.0.1:{free_port()}")
+    assert done.returncode == 2 and "cannot connect" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("says", [b"", b"220 mail.example ESMTP\r\n"])
+def test_somebody_who_speaks_no_tls(says):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        over = threading.Event()
+        held = []
+
+        def serve():
+            while not over.is_set():
+                with contextlib.suppress(OSError):
+                    c, _ = server.accept()
+                    held.append(c)
+                    c.sendall(says)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        begun = time.monotonic()
+        done = run("probe", f"tls://127.0.0.1:{server.getsockname()[1]}", "--timeout", "4")
+        over.set()
+        thread.join()
+        for c in held:
+            c.close()
+    assert done.returncode == 3, done.stderr
+    assert time.monotonic() - begun < 6
+
+
+@pytest.mark.parametrize("arguments", [
+    (), ("wireguard://127.0.0.1:1",), ("tls://a:1", "tls://b:2"), ("tls://a:1", "--ca", "/nowhere"),
+    ("tls://a:1", "--parallel", "0"), ("tls://a:1", "--echo")])
+def test_wrong_arguments(arguments):
+    done = run("probe", *arguments)
+    assert done.returncode == 1 and done.stdout == "" and done.stderr
