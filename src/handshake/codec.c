@@ -42,17 +42,12 @@ bool enn_codec_next_extension(struct enn_reader *list, struct enn_extension_set 
 				       "has a truncated extension");
 	}
 	/* §4.2: there MUST NOT be more than one extension of the same type. */
-	for (size_t i = 0; i < seen->count; i++) {
-		if (seen->type[i] == *type) {
-			return enn_codec_fault(fault, ENN_ALERT_ILLEGAL_PARAMETER, where,
-					       "repeats an extension");
-		}
-	}
-	if (seen->count == ENN_ARRAY_LEN(seen->type)) {
+	uint64_t bit = (uint64_t)1 << (*type & 63);
+	if ((seen->bits[*type >> 6] & bit) != 0) {
 		return enn_codec_fault(fault, ENN_ALERT_ILLEGAL_PARAMETER, where,
-				       "has too many extensions");
+				       "repeats an extension");
 	}
-	seen->type[seen->count++] = *type;
+	seen->bits[*type >> 6] |= bit;
 	return true;
 }
 
@@ -103,7 +98,7 @@ bool enn_parse_views(struct enn_bytes list, const char *where, struct enn_views 
 		     uint16_t *unknown, struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(list.data, list.len);
-	struct enn_extension_set seen = {.count = 0};
+	struct enn_extension_set seen = {{0}};
 	bool first = true;
 
 	memset(views, 0, sizeof(*views));
@@ -163,7 +158,7 @@ bool enn_parse_server_hello(struct enn_bytes body, struct enn_server_hello *out,
 			    struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(body.data, body.len);
-	struct enn_extension_set seen = {.count = 0};
+	struct enn_extension_set seen = {{0}};
 
 	memset(out, 0, sizeof(*out));
 	out->legacy_version = enn_read_u16(&r);
@@ -174,6 +169,10 @@ bool enn_parse_server_hello(struct enn_bytes body, struct enn_server_hello *out,
 	if (!enn_reader_ok(&r)) {
 		return enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "ServerHello",
 				       "is truncated");
+	}
+	if (out->legacy_version <= ENN_SSL_3) { /* §D.5 */
+		return enn_codec_fault(fault, ENN_ALERT_PROTOCOL_VERSION, "ServerHello",
+				       "is of SSL");
 	}
 	out->retry = memcmp(out->random.data, enn_hello_retry_random, ENN_HS_RANDOM) == 0;
 	if (enn_reader_left(&r) == 0) {
@@ -248,7 +247,7 @@ bool enn_parse_encrypted_extensions(struct enn_bytes body, struct enn_encrypted_
 				    struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(body.data, body.len);
-	struct enn_extension_set seen = {.count = 0};
+	struct enn_extension_set seen = {{0}};
 
 	memset(out, 0, sizeof(*out));
 	out->misplaced_extension = UINT16_MAX;
@@ -306,7 +305,7 @@ bool enn_parse_certificate_request(struct enn_bytes body, struct enn_certificate
 				   struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(body.data, body.len);
-	struct enn_extension_set seen = {.count = 0};
+	struct enn_extension_set seen = {{0}};
 
 	memset(out, 0, sizeof(*out));
 	out->context = enn_read_vector(&r, 1, 0, 255);
@@ -381,7 +380,7 @@ bool enn_parse_new_session_ticket(struct enn_bytes body, struct enn_new_session_
 				  struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(body.data, body.len);
-	struct enn_extension_set seen = {.count = 0};
+	struct enn_extension_set seen = {{0}};
 
 	memset(out, 0, sizeof(*out));
 	out->lifetime = enn_read_u32(&r);

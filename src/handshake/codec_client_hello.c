@@ -129,7 +129,7 @@ bool enn_parse_client_hello(struct enn_bytes body, struct enn_client_hello *out,
 			    struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(body.data, body.len);
-	struct enn_extension_set seen = {.count = 0};
+	struct enn_extension_set seen = {{0}};
 
 	memset(out, 0, sizeof(*out));
 	out->legacy_version = enn_read_u16(&r);
@@ -140,6 +140,10 @@ bool enn_parse_client_hello(struct enn_bytes body, struct enn_client_hello *out,
 	if (!enn_reader_ok(&r) || out->cipher_suites.len % 2 != 0) {
 		return enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "ClientHello",
 				       "is malformed");
+	}
+	if (out->legacy_version <= ENN_SSL_3) { /* §D.5 */
+		return enn_codec_fault(fault, ENN_ALERT_PROTOCOL_VERSION, "ClientHello",
+				       "is of SSL");
 	}
 	if (enn_reader_left(&r) == 0) {
 		return true; /* an old client: no version extension, for the state machine to judge */

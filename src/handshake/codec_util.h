@@ -7,10 +7,9 @@
 
 #include "handshake/codec.h"
 
-/* The types seen in one extension list. Enough for any real hello; one with more is refused. */
+/* The types seen in one extension list: a bit for each of the 2^16, however many a peer sends. */
 struct enn_extension_set {
-	uint16_t type[64];
-	size_t count;
+	uint64_t bits[(1u << 16) / 64];
 };
 
 /* Fills *fault and returns false. */

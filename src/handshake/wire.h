@@ -108,6 +108,7 @@ enum enn_alert {
 
 enum enn_tls_version {
 	ENN_TLS_1_0 = 0x0301,
+	ENN_SSL_3 = 0x0300,
 	ENN_TLS_1_2 = 0x0303,
 	ENN_TLS_1_3 = 0x0304,
 };

@@ -42,6 +42,14 @@ TO_SERVER = {
     "TLS 1.2 hello": (record(22, hello()), (PROTOCOL_VERSION,)),
     "TLS 1.0 hello": (record(22, hello(0x0301)), (PROTOCOL_VERSION,)),
     "SSLv3 hello": (record(22, hello(0x0300), 0x0300), (PROTOCOL_VERSION,)),
+    # RFC 8446 §D.5: whatever its extensions say.
+    "SSLv3 hello that offers TLS 1.3": (record(22, hello(0x0300, b"\0\x2b\0\3\2\3\4")),
+                                        (PROTOCOL_VERSION,)),
+    # They are ignored, however many there are; what is missing is a version.
+    "TLS 1.0 hello with 4000 unknown extensions": (
+        record(22, hello(0x0301, b"".join(struct.pack(">HH", 0x1000 + i, 0) for i in range(4000)))),
+        (PROTOCOL_VERSION,)),
+    "empty alert record": (record(21, b""), (UNEXPECTED,)),
     "ServerHello first": (record(22, b"\x02\0\0\x02\3\3"), (UNEXPECTED,)),
     "hello cut inside its extensions": (record(22, hello(extensions=b"\0\x2b\0\xff\x01")),
                                         (DECODE_ERROR,)),

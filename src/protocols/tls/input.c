@@ -286,7 +286,12 @@ static void receive_alert(struct enn_tls *t, const uint8_t *content, size_t len)
 	uint8_t level = enn_read_u8(&r);
 	uint8_t alert = enn_read_u8(&r);
 
-	(void)level; /* §6: the level is implied by the type and is ignored */
+	(void)level;	/* §6: the level is implied by the type and is ignored */
+	if (len == 0) { /* RFC 8446 §5.1, §5.4 */
+		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED, "alert",
+			     "an empty alert record");
+		return;
+	}
 	if (!enn_reader_done(&r)) {
 		enn_tls_fail(t, ENN_ALERT_DECODE_ERROR, ENN_REASON_PROTOCOL_FAILED, "alert",
 			     "an alert record does not hold one alert");
