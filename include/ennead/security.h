@@ -247,6 +247,34 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_peer_key(struct enn_secu
 								 const uint8_t public_key[32],
 								 const uint8_t *psk);
 
+/* ---- Encrypted ClientHello (RFC 9849) ---------------------------------------------------- */
+
+/* Client: the ECHConfigList of the server (from its HTTPS record in the DNS, or from an earlier
+ * refusal, see enn_info). The name in the ClientHello that everybody can read is then the
+ * configuration's public name. A server that does not accept it ends the handshake, never
+ * falls back to sending the name in the clear: ENN_REASON_ECH_REFUSED. Copied.
+ * Errors: ENN_E_UNSUPPORTED (libcrypto before 3.2 has no HPKE; no configuration that can be used),
+ * ENN_E_PARSE, ENN_E_STATE, ENN_E_MEMORY. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_set_ech_configs(struct enn_security *security,
+								    const uint8_t *list, size_t len,
+								    struct enn_error *error);
+/* Server: a private key and its ECHConfigList as PEM (blocks PRIVATE KEY and ECHCONFIG; `ennead keygen
+ * ech` makes one). Up to eight: older ones stay valid, the first is what clients with a wrong or
+ * old configuration are given. Errors: as above, ENN_E_CRYPTO (no configuration is for the key),
+ * ENN_E_LIMIT. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_ech_key_pem(struct enn_security *security,
+								    const char *pem, size_t len,
+								    struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_ech_key_file(struct enn_security *security,
+								     const char *path,
+								     struct enn_error *error);
+/* Writes an ECHConfigList with one configuration for an X25519 public key. public_name: a host name that
+ * the server has a certificate for; maximum_name_length: of the names behind it, for padding, 0:
+ * not told. Returns the length; 0: a bad name, or cap is too small (400 always does). */
+ENN_API size_t enn_ech_config_make(const char *public_name, uint8_t maximum_name_length,
+				   uint8_t config_id, const uint8_t public_key[32], uint8_t *out,
+				   size_t cap);
+
 /* ---- sessions -------------------------------------------------------------------------- */
 
 /* Where sessions (client) and single-use records of early data (server) live. The in-memory store

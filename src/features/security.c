@@ -207,7 +207,8 @@ struct enn_security *enn_security_copy(const struct enn_security *security)
 	if (!copy_alpn(s, security) || !copy_sessions(s, security) ||
 	    !enn_security_copy_peer_keys(s, security) ||
 	    !enn_digest_set_copy(&s->raw_keys, &security->raw_keys) ||
-	    !enn_digest_set_copy(&s->pins, &security->pins)) {
+	    !enn_digest_set_copy(&s->pins, &security->pins) ||
+	    !enn_ech_settings_copy(&s->ech, &security->ech)) {
 		enn_security_free(s);
 		return NULL;
 	}
@@ -236,6 +237,7 @@ void enn_security_free(struct enn_security *s)
 	enn_security_free_peer_keys(s);
 	enn_digest_set_free(&s->raw_keys);
 	enn_digest_set_free(&s->pins);
+	enn_ech_settings_clear(&s->ech);
 	enn_trust_free(s->trust);
 	enn_trust_free(s->own);
 	enn_session_store_free(s->store);

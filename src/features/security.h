@@ -18,6 +18,7 @@
 #include "crypto/sig.h"
 #include "crypto/x509.h"
 #include "ennead/security.h"
+#include "features/ech.h"
 #include "features/session_cache.h"
 
 enum enn_credential_type {
@@ -119,6 +120,7 @@ struct enn_security {
 	size_t peer_key_count;
 	size_t peer_key_cap;
 	bool ask_psk;
+	struct enn_ech_settings ech;
 	struct enn_session_store *store; /* never NULL once frozen */
 	bool store_given;		 /* set by the application: copies share it */
 	struct enn_ticket_keys *tickets; /* never NULL once frozen */
