@@ -340,6 +340,11 @@ struct enn_info {
 	bool hello_retry;
 	bool peer_authenticated; /* by certificate, raw public key or PSK */
 	bool peer_raw_key;	 /* the peer showed a raw public key (RFC 7250): peer_key */
+	bool ech_accepted;	 /* the ClientHello was encrypted (RFC 9849) */
+	/* Client, failed with ENN_REASON_ECH_REFUSED: the ECHConfigList of the authenticated server to try
+	 * again with, once; NULL: it has none, and may be asked in the clear. */
+	const uint8_t *ech_retry;
+	size_t ech_retry_len;
 	enum enn_early_data_state early_data;
 	const uint8_t *psk_identity; /* external */
 	size_t psk_identity_len;

@@ -60,6 +60,7 @@ static const char *const reason_names[] = {
 	[ENN_REASON_CERT_PIN_MISMATCH] = "no key of the certificate path is pinned",
 	[ENN_REASON_CERT_STATUS_PROBLEM] = "certificate status (OCSP) is missing or not usable",
 	[ENN_REASON_NO_SHARED_PARAMETERS] = "no shared security parameters",
+	[ENN_REASON_ECH_REFUSED] = "Encrypted ClientHello was refused",
 	[ENN_REASON_UNKNOWN_PSK] = "pre-shared key is unknown",
 	[ENN_REASON_TRUNCATED] = "data was truncated",
 	[ENN_REASON_KEYS_EXHAUSTED] = "keys are exhausted",
@@ -124,6 +125,7 @@ static const struct {
 	{115, "unknown_psk_identity"},
 	{116, "certificate_required"},
 	{120, "no_application_protocol"},
+	{121, "ech_required"},
 };
 
 const char *enn_alert_name(uint64_t alert)

@@ -366,7 +366,7 @@ static enum enn_status validate_chain(struct enn_handshake *hs, enn_time now)
 		.peer_is_server = !hs->server,
 		.name = hs->server || !enn_security_flag(s, ENN_SECURITY_CHECK_NAME)
 				? NULL
-				: hs->c->result.server_name,
+				: enn_ech_reference_name(hs),
 		.wall_seconds = enn_hs_wall(hs->env, now) / (int64_t)ENN_SECOND,
 		.pins = (const uint8_t(*)[ENN_DIGEST])s->pins.digest,
 		.pins_len = s->pins.count,

@@ -60,7 +60,9 @@ static enum enn_status check_server_hello(struct enn_handshake *hs,
 					  ENN_REASON_PROTOCOL_FAILED, "ServerHello",
 					  "extension %u was not asked for", sh->unknown_extension);
 	}
-	return enn_hs_check_views(hs, &sh->views, 0, "ServerHello");
+	return enn_hs_check_views(hs, &sh->views,
+				  sh->retry ? ENN_VIEW_BIT(ENN_VIEW_ENCRYPTED_CLIENT_HELLO) : 0,
+				  sh->retry ? "HelloRetryRequest" : "ServerHello");
 }
 
 /* §4.2.11, §4.1.4: after a retry only PSKs of the chosen hash are still of use. */
@@ -118,6 +120,7 @@ static enum enn_status receive_hello_retry(struct enn_handshake *hs, enn_time no
 	}
 	hs->c->result.suite = enn_tls_suite_by_code(sh->cipher_suite);
 	hs->c->result.hello_retry = true;
+	ENN_TRY(enn_ech_decide(hs, enn_hash_alg(hs->c->result.suite->hash), sh, message));
 	enn_hs_transcript_choose(hs, enn_hash_alg(hs->c->result.suite->hash));
 	enn_hs_transcript_retry(hs);
 	enn_hs_transcript_add(hs, message.data, message.len);
@@ -267,6 +270,7 @@ static enum enn_status receive_server_hello(struct enn_handshake *hs, enn_time n
 	}
 	hs->c->result.suite = suite;
 	hs->c->result.version = ENN_TLS_1_3;
+	ENN_TRY(enn_ech_decide(hs, enn_hash_alg(suite->hash), &sh, message));
 	enn_hs_transcript_choose(hs, enn_hash_alg(suite->hash));
 	enn_hs_transcript_add(hs, message.data, message.len);
 	ENN_TRY(exchange_keys(hs, &sh));
@@ -366,8 +370,10 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 	}
 	ENN_TRY(enn_hs_check_views(hs, &ee.views,
 				   ENN_VIEW_BIT(ENN_VIEW_CLIENT_CERTIFICATE_TYPE) |
+					   ENN_VIEW_BIT(ENN_VIEW_ENCRYPTED_CLIENT_HELLO) |
 					   ENN_VIEW_BIT(ENN_VIEW_SERVER_CERTIFICATE_TYPE),
 				   "EncryptedExtensions"));
+	ENN_TRY(enn_ech_take(hs, &ee.views));
 	ENN_TRY(enn_raw_key_take(hs, &ee.views, "EncryptedExtensions.certificate_type"));
 	if (ee.has & ENN_HAS_ALPN) {
 		ENN_TRY(take_alpn(hs, ee.alpn));
@@ -398,7 +404,9 @@ static enum enn_status receive_certificate_request(struct enn_handshake *hs, str
 					  "signature_algorithms is missing");
 	}
 	struct enn_bytes no_name = {NULL, 0};
-	(void)enn_certificate_choose(hs, m.signatures, no_name, m.authorities);
+	if (enn_ech_state(hs) != ENN_ECH_REJECTED) { /* RFC 9849 §6.1.7: that server gets none */
+		(void)enn_certificate_choose(hs, m.signatures, no_name, m.authorities);
+	}
 	ENN_TRY(enn_compress_take(hs, &m.views, "CertificateRequest.compress_certificate"));
 	hs->status_wanted = enn_views_have(&m.views, ENN_VIEW_STATUS_REQUEST);
 	hs->certificate_requested = true;
@@ -474,6 +482,7 @@ enum enn_status enn_client_flight(struct enn_handshake *hs, enn_time now,
 	struct enn_bytes none = {NULL, 0};
 
 	(void)now;
+	ENN_TRY(enn_ech_finish(hs));
 	/* next_receive holds the transcript hash at the server's Finished until the secrets are made */
 	enn_hs_transcript_hash(hs, hs->next_receive);
 	if (hs->c->result.early_data == ENN_EARLY_DATA_ACCEPTED) {

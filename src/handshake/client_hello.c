@@ -3,7 +3,7 @@
  * The client's hello: what is offered, and the message itself (RFC 8446 §4.1.2,
  * §4.2), the first and, after a HelloRetryRequest, the second.
  */
-#include "handshake/internal.h"
+#include "handshake/ech.h"
 
 /* ---- what is offered -------------------------------------------------------------------- */
 
@@ -167,7 +167,7 @@ enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 	}
 	offer_session(hs, enn_hs_wall(hs->env, now));
 	offer_external_psks(hs);
-	return ENN_OK;
+	return enn_ech_prepare(hs);
 }
 
 /* ---- the message ---------------------------------------------------------------------------- */
@@ -202,9 +202,11 @@ static bool is_ip_literal(const char *name)
 	return !letter;
 }
 
-static void write_server_name(struct enn_handshake *hs, struct enn_writer *w)
+static void write_server_name(struct enn_handshake *hs, struct enn_writer *w,
+			      enum enn_hello_form form)
 {
-	const char *name = hs->c->result.server_name;
+	const char *name =
+		form == ENN_HELLO_OUTER ? hs->ech->public_name : hs->c->result.server_name;
 	if (name == NULL || is_ip_literal(name)) {
 		return;
 	}
@@ -304,11 +306,38 @@ static size_t write_psks(struct enn_handshake *hs, struct enn_writer *w)
 	return at;
 }
 
-static void fill_binders(struct enn_handshake *hs, struct enn_hs_out *out, size_t binders_at)
+/* RFC 9849 §6.1.2: the outer hello shows as many identities and binders, of the same lengths, all random. */
+static bool write_grease_psks(struct enn_handshake *hs, struct enn_writer *w)
 {
-	struct enn_bytes partial = {out->w.start, binders_at};
+	bool good = true;
+
+	enn_write_u16(w, ENN_EXT_PRE_SHARED_KEY);
+	size_t data = enn_write_begin(w, 2);
+	size_t identities = enn_write_begin(w, 2);
+	for (size_t i = 0; i < hs->psk_count; i++) {
+		size_t len = hs->psk[i].identity.len;
+		enn_write_u16(w, (uint16_t)len);
+		uint8_t *at = enn_write_space(w, len + 4);
+		good = good && at != NULL && enn_random(hs->env, at, len + 4) == ENN_OK;
+	}
+	enn_write_end(w, identities, 2);
+	size_t binders = enn_write_begin(w, 2);
+	for (size_t i = 0; i < hs->psk_count; i++) {
+		size_t len = hs->psk[i].hash->len;
+		enn_write_u8(w, (uint8_t)len);
+		uint8_t *at = enn_write_space(w, len);
+		good = good && at != NULL && enn_random(hs->env, at, len) == ENN_OK;
+	}
+	enn_write_end(w, binders, 2);
+	enn_write_end(w, data, 2);
+	return good;
+}
+
+static void fill_binders(struct enn_handshake *hs, struct enn_writer *hello, size_t binders_at)
+{
+	struct enn_bytes partial = {hello->start, binders_at};
 	struct enn_writer w =
-		enn_writer_of(out->w.start + binders_at, enn_writer_len(&out->w) - binders_at);
+		enn_writer_of(hello->start + binders_at, enn_writer_len(hello) - binders_at);
 
 	(void)enn_write_space(&w, 2);
 	for (size_t i = 0; i < hs->psk_count; i++) {
@@ -320,9 +349,10 @@ static void fill_binders(struct enn_handshake *hs, struct enn_hs_out *out, size_
 	}
 }
 
-static size_t hello_bound(const struct enn_handshake *hs)
+size_t enn_client_hello_bound(const struct enn_handshake *hs)
 {
-	size_t n = 2048 + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC + hs->cookie_len;
+	size_t n = 2048 + (hs->ech == NULL ? 0 : hs->ech->extension_len) +
+		   ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC + hs->cookie_len;
 	for (size_t i = 0; i < hs->security->alpn_count; i++) {
 		n += 1u + hs->security->alpn[i]->len;
 	}
@@ -332,13 +362,15 @@ static size_t hello_bound(const struct enn_handshake *hs)
 	return n;
 }
 
-static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w)
+static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w,
+			     enum enn_hello_form form)
 {
 	const struct enn_code_list *suites =
 		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
 
 	enn_write_u16(w, ENN_TLS_1_2);
-	enn_write_bytes(w, hs->random, sizeof(hs->random));
+	enn_write_bytes(w, form == ENN_HELLO_INNER ? hs->ech->inner_random : hs->random,
+			ENN_HS_RANDOM);
 	enn_write_vector(w, 1, hs->session_id, hs->session_id_len);
 	size_t list = enn_write_begin(w, 2);
 	if (hs->grease.suite != 0) {
@@ -351,24 +383,30 @@ static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w)
 	enn_write_vector(w, 1, "", 1); /* legacy_compression_methods = {null} */
 }
 
-/* All extensions; pre_shared_key last (§4.2.11). Returns the offset of its binders, 0 without. */
-static size_t write_extensions(struct enn_handshake *hs, struct enn_writer *w)
+/* All extensions; pre_shared_key last (§4.2.11). Those from supported_groups to compress_certificate are
+ * together and alike in an inner and an outer hello: ech_client.c sends them once. *binders_at: the
+ * offset of the binders to fill in, 0 without. */
+static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_writer *w,
+					enum enn_hello_form form, size_t *binders_at)
 {
-	size_t binders_at = 0;
 	size_t list = enn_write_begin(w, 2);
 
 	if (hs->grease.extension != 0) {
 		enn_write_u16(w, hs->grease.extension);
 		enn_write_u16(w, 0);
 	}
-	write_server_name(hs, w);
+	write_server_name(hs, w, form);
+	if (form != ENN_HELLO_OUTER) { /* what the inner hello is to hide */
+		write_alpn(hs, w);
+		enn_raw_key_offer(hs, w);
+	}
+	enn_ech_write(hs, w, form);
 	write_list(w, ENN_EXT_SUPPORTED_GROUPS, hs->grease.group,
 		   enn_security_list(hs->security, ENN_SECURITY_GROUPS));
 	write_list(w, ENN_EXT_SIGNATURE_ALGORITHMS, hs->grease.signature,
 		   enn_security_list(hs->security, ENN_SECURITY_SIGNATURES));
 	write_list(w, ENN_EXT_SIGNATURE_ALGORITHMS_CERT, 0,
 		   enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
-	write_alpn(hs, w);
 	write_versions(hs, w);
 	if (hs->cookie_len > 0) {
 		enn_write_u16(w, ENN_EXT_COOKIE);
@@ -378,18 +416,20 @@ static size_t write_extensions(struct enn_handshake *hs, struct enn_writer *w)
 	}
 	write_key_shares(hs, w);
 	write_psk_modes(hs, w);
-	enn_raw_key_offer(hs, w);
 	enn_status_offer(hs, w);
 	enn_compress_offer(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);
 		enn_write_u16(w, 0);
 	}
-	if (hs->psk_count > 0) {
-		binders_at = write_psks(hs, w);
+	*binders_at = 0;
+	if (hs->psk_count > 0 && form != ENN_HELLO_OUTER) {
+		*binders_at = write_psks(hs, w);
+	} else if (hs->psk_count > 0 && !write_grease_psks(hs, w)) {
+		return no_random(hs);
 	}
 	enn_write_end(w, list, 2);
-	return binders_at;
+	return ENN_OK;
 }
 
 /* The keys of 0-RTT: client_early_traffic_secret (§7.1), right behind the first ClientHello. */
@@ -401,7 +441,7 @@ static enum enn_status start_early_data(struct enn_handshake *hs)
 	uint8_t secret[ENN_MAX_SECRET];
 
 	enn_key_schedule_early(&hs->ks, hash, hs->psk[0].key.data, hs->psk[0].key.len);
-	enn_hash_peek(enn_hs_transcript(hs, hash), transcript);
+	enn_hash_peek(enn_ech_transcript(hs, hash), transcript);
 	enn_hs_traffic_secret(hs, "c e traffic", "CLIENT_EARLY_TRAFFIC_SECRET", transcript, secret);
 	enn_hs_traffic_secret(hs, "e exp master", "EARLY_EXPORTER_SECRET", transcript,
 			      hs->early_exporter);
@@ -411,20 +451,40 @@ static enum enn_status start_early_data(struct enn_handshake *hs)
 	return status;
 }
 
-enum enn_status enn_client_hello_send(struct enn_handshake *hs, enn_time now)
+enum enn_status enn_client_hello_write(struct enn_handshake *hs, struct enn_hs_out *out,
+				       enum enn_hello_form form)
+{
+	size_t binders_at = 0;
+
+	write_hello_head(hs, &out->w, form);
+	ENN_TRY(write_extensions(hs, &out->w, form, &binders_at));
+	ENN_TRY(enn_hs_finish_length(hs, out));
+	if (binders_at > 0) {
+		fill_binders(hs, &out->w, binders_at);
+	}
+	return ENN_OK;
+}
+
+static enum enn_status send_plain(struct enn_handshake *hs)
 {
 	struct enn_hs_out out;
+	/* After a refusal it is the outer hello that goes on: the inner one stays hidden. */
+	enum enn_hello_form form =
+		enn_ech_state(hs) == ENN_ECH_REJECTED ? ENN_HELLO_OUTER : ENN_HELLO_PLAIN;
+
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_CLIENT_HELLO,
+			     enn_client_hello_bound(hs)));
+	ENN_TRY(enn_client_hello_write(hs, &out, form));
+	enn_hs_commit_raw(hs, &out);
+	return ENN_OK;
+}
+
+enum enn_status enn_client_hello_send(struct enn_handshake *hs, enn_time now)
+{
 	bool first = hs->state == ENN_HS_CLIENT_START;
 
 	(void)now;
-	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_CLIENT_HELLO, hello_bound(hs)));
-	write_hello_head(hs, &out.w);
-	size_t binders_at = write_extensions(hs, &out.w);
-	ENN_TRY(enn_hs_finish_length(hs, &out));
-	if (binders_at > 0) {
-		fill_binders(hs, &out, binders_at);
-	}
-	enn_hs_commit_raw(hs, &out);
+	ENN_TRY(enn_ech_wraps(hs) ? enn_ech_send(hs) : send_plain(hs));
 	if (first && hs->offered_early) {
 		ENN_TRY(start_early_data(hs));
 	}

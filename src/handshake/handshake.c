@@ -575,6 +575,7 @@ void enn_handshake_free(struct enn_handshake *hs)
 	enn_free_secret(hs->env, hs->answered_psk, hs->answered_psk_len);
 	enn_buffer_clear(&hs->held, hs->env);
 	enn_peer_chain_free(hs->peer);
+	enn_ech_free(hs);
 	enn_free_secret(hs->env, hs, sizeof(*hs));
 }
 

@@ -60,6 +60,24 @@ struct enn_hs_grease {
 	uint16_t extension;
 };
 
+struct enn_ech;
+
+/* Where Encrypted ClientHello stands (ech.h). */
+enum enn_ech_state {
+	ENN_ECH_NONE,	  /* not part of this handshake */
+	ENN_ECH_GREASED,  /* client: sent something that looks like it */
+	ENN_ECH_OFFERED,  /* client: the server has not said yet */
+	ENN_ECH_ACCEPTED, /* the inner hello counts */
+	ENN_ECH_REJECTED, /* the outer one does */
+};
+
+/* Which ClientHello is written. */
+enum enn_hello_form {
+	ENN_HELLO_PLAIN,
+	ENN_HELLO_INNER, /* goes encrypted inside … */
+	ENN_HELLO_OUTER, /* … of this one */
+};
+
 struct enn_handshake {
 	struct enn_handshake_carrier *c;
 	const struct enn_env *env;
@@ -123,6 +141,8 @@ struct enn_handshake {
 	bool status_asked;	  /* server: we asked for the client's */
 	bool peer_type_excluded;  /* server: the client can show nothing that is taken */
 
+	struct enn_ech *ech; /* NULL: ENN_ECH_NONE */
+
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */
 	uint8_t sign_input[64 + 34 + ENN_MAX_HASH];
@@ -181,10 +201,47 @@ size_t enn_hs_extension_begin(struct enn_handshake *hs, struct enn_writer *w, en
 enum enn_status enn_hs_check_views(struct enn_handshake *hs, const struct enn_views *views,
 				   uint32_t allowed, const char *where);
 
+/* ---- ech_client.c, ech_server.c ---------------------------------------------------------- */
+enum enn_ech_state enn_ech_state(const struct enn_handshake *hs);
+void enn_ech_free(struct enn_handshake *hs);
+/* Client: makes ready what the security parameters ask for. */
+enum enn_status enn_ech_prepare(struct enn_handshake *hs);
+/* Client: writes the extension of a form; the payload of the outer one is zeros. */
+void enn_ech_write(struct enn_handshake *hs, struct enn_writer *w, enum enn_hello_form form);
+/* Client: whether two hellos are to be written; and writing them. */
+bool enn_ech_wraps(const struct enn_handshake *hs);
+enum enn_status enn_ech_send(struct enn_handshake *hs);
+/* Client: the transcript that early data is under. */
+const struct enn_hash *enn_ech_transcript(const struct enn_handshake *hs,
+					  const struct enn_hash_alg *hash);
+/* Client: a server's first message decides. Before it joins the transcript. */
+enum enn_status enn_ech_decide(struct enn_handshake *hs, const struct enn_hash_alg *hash,
+			       const struct enn_server_hello *sh, struct enn_bytes message);
+/* Client: what EncryptedExtensions bring. */
+enum enn_status enn_ech_take(struct enn_handshake *hs, const struct enn_views *views);
+/* Client: the name that the certificate must be for. */
+const char *enn_ech_reference_name(const struct enn_handshake *hs);
+/* Client: the server is authenticated; if it did not accept, that is the end. */
+enum enn_status enn_ech_finish(struct enn_handshake *hs);
+/* Server: replaces a ClientHelloOuter by the inner one, if it can be opened. */
+enum enn_status enn_ech_open(struct enn_handshake *hs, struct enn_client_hello *ch,
+			     struct enn_bytes *message);
+/* Server: the zeros for its confirmation in a HelloRetryRequest; and the confirmation itself, in that or
+ * (in the random) in a ServerHello, before the message joins the transcript. */
+void enn_ech_answer_retry(struct enn_handshake *hs, struct enn_writer *w);
+void enn_ech_confirm(struct enn_handshake *hs, struct enn_writer *w, bool retry);
+/* Server: the configurations to use instead, in EncryptedExtensions. */
+void enn_ech_answer(struct enn_handshake *hs, struct enn_writer *w);
+
 /* ---- client_hello.c -------------------------------------------------------------------- */
 enum enn_status enn_client_hello_send(struct enn_handshake *hs, enn_time now);
 /* Draws random, session id, grease and key shares; chooses what to offer. */
 enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now);
+/* Writes a ClientHello into a message that was begun, binders included, and ends its length. */
+enum enn_status enn_client_hello_write(struct enn_handshake *hs, struct enn_hs_out *out,
+				       enum enn_hello_form form);
+/* As much room as one can need. */
+size_t enn_client_hello_bound(const struct enn_handshake *hs);
 enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group);
 
 /* ---- client.c ------------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@ void enn_handshake_result_clear(struct enn_handshake_result *result, const struc
 	free_chain(result, env);
 	enn_free(env, result->alpn, result->alpn_len);
 	enn_free(env, result->psk_identity, result->psk_identity_len);
+	enn_free(env, result->ech_retry, result->ech_retry_len);
 	if (result->server_name != NULL) {
 		enn_free(env, result->server_name, strlen(result->server_name) + 1);
 	}
@@ -80,6 +81,9 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->peer_status = result->peer_status;
 	info->peer_status_len = result->peer_status_len;
 	info->peer_raw_key = result->peer_raw_key;
+	info->ech_accepted = result->ech_accepted;
+	info->ech_retry = result->ech_retry;
+	info->ech_retry_len = result->ech_retry_len;
 	info->early_data = result->early_data;
 	info->psk_identity = result->psk_identity;
 	info->psk_identity_len = result->psk_identity_len;

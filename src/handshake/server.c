@@ -12,7 +12,7 @@ static enum enn_status send_encrypted_extensions(struct enn_handshake *hs,
 	const struct enn_handshake_result *result = &hs->c->result;
 	struct enn_hs_out out;
 
-	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_ENCRYPTED_EXTENSIONS, 512));
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_ENCRYPTED_EXTENSIONS, 2048));
 	size_t list = enn_write_begin(&out.w, 2);
 	if (ch->server_name.len > 0 && result->server_name != NULL && !result->resumed) {
 		enn_write_u16(&out.w, ENN_EXT_SERVER_NAME); /* RFC 6066 §3: it was used */
@@ -33,6 +33,7 @@ static enum enn_status send_encrypted_extensions(struct enn_handshake *hs,
 	if (!result->resumed && !result->external_psk) {
 		enn_raw_key_answer(hs, &out.w, ch, enn_certificate_wanted(hs));
 	}
+	enn_ech_answer(hs, &out.w);
 	enn_write_end(&out.w, list, 2);
 	return enn_hs_commit(hs, &out);
 }
@@ -173,6 +174,7 @@ static enum enn_status complete(struct enn_handshake *hs, enum enn_handshake_out
 
 	enn_hs_transcript_hash(hs, transcript);
 	enn_key_schedule_derive(&hs->ks, "res master", transcript, hs->c->result.resumption_secret);
+	hs->c->result.ech_accepted = enn_ech_state(hs) == ENN_ECH_ACCEPTED;
 	hs->early_skip = ENN_SKIP_NONE;
 	hs->state = ENN_HS_COMPLETE;
 	*outcome = ENN_OUTCOME_COMPLETE;

@@ -241,8 +241,15 @@ static enum enn_status write_server_hello(struct enn_handshake *hs, const uint8_
 	enn_write_u16(&out.w, ENN_EXT_SUPPORTED_VERSIONS);
 	enn_write_u16(&out.w, 2);
 	enn_write_u16(&out.w, ENN_TLS_1_3);
+	bool retry = share == NULL && choice->group != NULL;
+	if (retry) {
+		enn_ech_answer_retry(hs, &out.w); /* the last one */
+	}
 	enn_write_end(&out.w, list, 2);
-	return enn_hs_commit(hs, &out);
+	ENN_TRY(enn_hs_finish_length(hs, &out));
+	enn_ech_confirm(hs, &out.w, retry);
+	enn_hs_commit_raw(hs, &out);
+	return ENN_OK;
 }
 
 static enum enn_status send_hello_retry(struct enn_handshake *hs, const struct enn_client_hello *ch,
@@ -479,6 +486,7 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	if (!enn_parse_client_hello(body, &ch, &fault)) {
 		return enn_hs_fault(hs, &fault);
 	}
+	ENN_TRY(enn_ech_open(hs, &ch, &message));
 	ENN_TRY(check_version(hs, &ch));
 	ENN_TRY(check_extensions(hs, &ch));
 	if (hs->c->result.hello_retry) {
