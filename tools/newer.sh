@@ -16,6 +16,11 @@ suite=trixie
 libraries=lib/$(uname -m)-linux-gnu
 
 if [ "${1:-}" = run ]; then
+	if [ ! -f "$newer/stamp" ]; then
+		echo "1..0 # SKIP no Debian 13 folder: tools/newer.sh makes it"
+		[ "${CMOCKA_MESSAGE_OUTPUT:-}" = TAP ] && exit 0
+		exit 77
+	fi
 	program=$2
 	shift 2
 	case $program in */*) ;; *) program=$root/usr/bin/$program ;; esac

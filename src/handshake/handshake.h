@@ -60,7 +60,7 @@ struct enn_handshake_result {
 	size_t peer_status_len;
 	bool peer_status_good;
 	uint8_t certificate_compression; /* of the peer's certificate (RFC 8879) */
-	uint8_t *ech_retry; /* client, ECH refused: an ECHConfigList to use instead */
+	uint8_t *ech_retry;		 /* client, ECH refused: an ECHConfigList to use instead */
 	size_t ech_retry_len;
 	bool ech_accepted;
 	uint8_t exporter_secret[ENN_MAX_SECRET];
