@@ -92,6 +92,20 @@ static void read_key(X509 *x, struct certificate *c)
 	}
 }
 
+bool certificate_key_pin(const uint8_t *spki, size_t len, char pin[CERTIFICATE_PIN])
+{
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	unsigned hash_len = 0;
+
+	pin[0] = '\0';
+	if (EVP_Digest(spki, len, hash, &hash_len, EVP_sha256(), NULL) != 1) {
+		return false;
+	}
+	memcpy(pin, "sha256/", 7);
+	(void)EVP_EncodeBlock((unsigned char *)pin + 7, hash, (int)hash_len);
+	return true;
+}
+
 static void read_digests(const X509 *x, struct certificate *c)
 {
 	unsigned char hash[EVP_MAX_MD_SIZE];
@@ -104,9 +118,8 @@ static void read_digests(const X509 *x, struct certificate *c)
 			(void)snprintf(c->fingerprint + (size_t)2 * i, 3, "%02x", hash[i]);
 		}
 	}
-	if (spki_len > 0 &&
-	    EVP_Digest(spki, (size_t)spki_len, hash, &len, EVP_sha256(), NULL) == 1) {
-		(void)EVP_EncodeBlock((unsigned char *)c->pin, hash, (int)len);
+	if (spki_len > 0) {
+		(void)certificate_key_pin(spki, (size_t)spki_len, c->pin);
 	}
 	OPENSSL_free(spki);
 }
@@ -184,7 +197,7 @@ json_t *certificate_json(const struct certificate *c)
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}", "subject", c->subject,
 			 "issuer", c->issuer, "names", c->names, "not_before", c->not_before,
 			 "not_after", c->not_after, "key", c->key, "signature", c->signature,
-			 "serial", c->serial, "sha256", c->fingerprint, "pin_sha256", c->pin);
+			 "serial", c->serial, "sha256", c->fingerprint, "pin", c->pin);
 }
 
 void certificate_print(FILE *out, const struct certificate *c, const char *indent)
@@ -195,6 +208,6 @@ void certificate_print(FILE *out, const struct certificate *c, const char *inden
 	}
 	fprintf(out, "%sissuer     %s\n", indent, c->issuer);
 	fprintf(out, "%svalid      %s to %s\n", indent, c->not_before, c->not_after);
-	fprintf(out, "%skey        %s, pin sha256/%s\n", indent, c->key, c->pin);
+	fprintf(out, "%skey        %s, pin %s\n", indent, c->key, c->pin);
 	fprintf(out, "%ssigned     %s, serial %s\n", indent, c->signature, c->serial);
 }

@@ -11,6 +11,7 @@
 
 #define CERTIFICATE_TEXT 512
 #define CERTIFICATE_DATE 24
+#define CERTIFICATE_PIN	 56
 
 struct certificate {
 	char subject[CERTIFICATE_TEXT]; /* RFC 4514, printable ASCII */
@@ -20,10 +21,10 @@ struct certificate {
 	char not_after[CERTIFICATE_DATE];
 	char key[64]; /* "RSA 2048", "EC P-256" */
 	char signature[64];
-	char serial[64];      /* hexadecimal */
-	char fingerprint[65]; /* SHA-256 of the whole, hexadecimal */
-	char pin[48];	      /* SHA-256 of the public key, base64 (RFC 7469 §2.4) */
-	int64_t begins;	      /* UNIX seconds */
+	char serial[64];	   /* hexadecimal */
+	char fingerprint[65];	   /* SHA-256 of the whole, hexadecimal */
+	char pin[CERTIFICATE_PIN]; /* of the public key (RFC 7469 §2.4): "sha256/…" */
+	int64_t begins;		   /* UNIX seconds */
 	int64_t ends;
 	int bits;
 	bool rsa;
@@ -34,6 +35,8 @@ struct certificate {
 
 /* False if it is no certificate. */
 bool certificate_read(const uint8_t *der, size_t len, struct certificate *out);
+/* "sha256/…" of a SubjectPublicKeyInfo in DER. */
+bool certificate_key_pin(const uint8_t *spki, size_t len, char pin[CERTIFICATE_PIN]);
 /* Does the name, or address, stand in it (RFC 9525)? */
 bool certificate_is_for(const uint8_t *der, size_t len, const char *name);
 /* Was it issued by the other: name and signature? */

@@ -131,44 +131,12 @@ static bool attach_stdout(struct pump *p)
 	return true;
 }
 
-/* The command's stdin and stdout are one socket pair, so that its end of input can be told apart. */
-static bool spawn(struct pump *p, const char *command)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		cli_error("--exec: %s", strerror(errno));
-		return false;
-	}
-	pid_t pid = fork();
-	if (pid == 0) {
-		(void)dup2(pair[1], STDIN_FILENO);
-		(void)dup2(pair[1], STDOUT_FILENO);
-		(void)signal(SIGPIPE, SIG_DFL);
-		(void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	(void)close(pair[1]);
-	if (pid < 0) {
-		cli_error("--exec: %s", strerror(errno));
-		(void)close(pair[0]);
-		return false;
-	}
-	(void)fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	p->child = pid;
-	p->in = pair[0];
-	p->out = pair[0];
-	p->owns_fds = true;
-	p->source = PUMP_FROM_FD;
-	return true;
-}
-
 bool pump_attach(struct pump_loop *loop, struct pump *p)
 {
 	const struct cli_options *o = loop->o;
 
 	if (o->exec != NULL) {
-		return spawn(p, o->exec);
+		return pump_exec(loop, p);
 	}
 	if (o->echo) {
 		p->source = PUMP_FROM_ECHO;

@@ -90,6 +90,8 @@ struct pump_loop {
 struct pump *pump_new(struct pump_loop *loop, struct enn_connection c);
 /* Connects the ends as the options say: stdin and stdout, --exec, --echo, --discard, --send-bytes. */
 bool pump_attach(struct pump_loop *loop, struct pump *p);
+/* Joins it to the command of --exec (exec.c). */
+bool pump_exec(struct pump_loop *loop, struct pump *p);
 void pump_free(struct pump_loop *loop, struct pump *p);
 /* The connection is established: data may flow. */
 void pump_start(struct pump_loop *loop, struct pump *p);
