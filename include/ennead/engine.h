@@ -63,6 +63,7 @@ extern "C" {
 
 struct enn_engine;
 struct enn_security;
+struct enn_credential;
 struct enn_protocol;
 struct enn_acceptor;
 
@@ -148,6 +149,9 @@ enum enn_event_type {
 	ENN_EVENT_VALIDATE_PEER,
 	/* Server: a client named an unknown PSK identity. Answer with ENN_ANSWER_PSK. */
 	ENN_EVENT_WANT_PSK,
+	/* Server, enn_security_ask_credential: whose certificate, or parameters, does u.credential's name
+	 * want? Answer with ENN_ANSWER_CREDENTIAL. Nothing is decided yet; lent until the answer. */
+	ENN_EVENT_WANT_CREDENTIAL,
 	/* A credential without private key was chosen: sign u.sign.input with u.sign.scheme
 	 * and answer with ENN_ANSWER_SIGNATURE. */
 	ENN_EVENT_WANT_IDENTITY,
@@ -186,6 +190,12 @@ struct enn_event {
 			size_t identity_len;
 		} psk;
 		struct {
+			const char *server_name; /* not NUL-terminated, printable ASCII */
+			size_t server_name_len;	 /* 0: the client names none */
+			const uint8_t *alpn;	 /* what it offers: u8 length, id, … (RFC 7301) */
+			size_t alpn_len;
+		} credential;
+		struct {
 			uint16_t scheme;      /* TLS SignatureScheme code point */
 			const uint8_t *input; /* the bytes to sign, not yet hashed */
 			size_t input_len;
@@ -207,7 +217,12 @@ struct enn_event {
 	} u;
 };
 
-enum enn_answer_type { ENN_ANSWER_PEER, ENN_ANSWER_PSK, ENN_ANSWER_SIGNATURE };
+enum enn_answer_type {
+	ENN_ANSWER_PEER,
+	ENN_ANSWER_PSK,
+	ENN_ANSWER_SIGNATURE,
+	ENN_ANSWER_CREDENTIAL
+};
 
 /* The reply to a question event. Everything is copied. */
 struct enn_answer {
@@ -216,6 +231,11 @@ struct enn_answer {
 	const uint8_t *data; /* PSK: the key. SIGNATURE: the signature. */
 	size_t len;
 	uint32_t hash; /* PSK: enum enn_psk_hash */
+	/* CREDENTIAL: references are taken. security: the connection goes on under these parameters, with
+	 * their own trust, algorithms, ALPN and ticket keys; they freeze. credential: this one is used if its
+	 * key fits what the client can check. Neither: what the server has. accept false: unrecognized_name. */
+	struct enn_security *security;
+	struct enn_credential *credential;
 };
 
 /* ---- construction -------------------------------------------------------------- */

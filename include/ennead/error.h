@@ -79,6 +79,7 @@ enum enn_reason {
 	ENN_REASON_CERT_KEY_UNKNOWN,	 /* a raw public key that is not trusted */
 	ENN_REASON_CERT_PIN_MISMATCH,	 /* no key of the path is pinned */
 	ENN_REASON_CERT_STATUS_PROBLEM,	 /* an OCSP response is needed and is missing, old or bad */
+	ENN_REASON_UNKNOWN_NAME,	 /* the server does not serve the name that was asked for */
 	ENN_REASON_NO_SHARED_PARAMETERS, /* version, suite, group, signature or ALPN */
 	ENN_REASON_UNKNOWN_PSK,
 	ENN_REASON_ECH_REFUSED, /* the server did not take our Encrypted ClientHello */

@@ -234,9 +234,14 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_static_key(const uint8_t p
 ENN_API void enn_credential_free(struct enn_credential *credential); /* drops one reference */
 
 /* Takes a reference. Several x509 or raw key credentials: the first of a kind that the peer takes, whose key
- * fits its signature algorithms, and on a server whose names fit the SNI, is used. */
+ * fits its signature algorithms, is used; of those, on a server one whose names fit the SNI (an exact name
+ * before a wildcard), on a client one whose issuer the server names, and in each case one whose certificates
+ * are signed as the peer can check. Where no name fits the first is the default (requireKnownName). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_add_credential(
 	struct enn_security *security, struct enn_credential *credential);
+/* Ask for each client's credential, or parameters, with ENN_EVENT_WANT_CREDENTIAL (server). */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_ask_credential(struct enn_security *security,
+								   bool on);
 /* Ask for PSKs of unknown identities with ENN_EVENT_WANT_PSK (server). */
 ENN_API ENN_MUST_CHECK enum enn_status enn_security_ask_psk(struct enn_security *security, bool on);
 

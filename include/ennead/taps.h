@@ -400,6 +400,12 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_psk_answer(struct enn_conn
 								 uint64_t request,
 								 const uint8_t *key, size_t key_len,
 								 enum enn_psk_hash hash);
+/* Under which parameters (security: frozen from then on, a reference is taken) or with which credential
+ * (a reference is taken) the connection goes on; both NULL: those of the listener. accept false: the
+ * client is refused, there is no such name. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_connection_credential_answer(
+	struct enn_connection connection, uint64_t request, bool accept,
+	struct enn_security *security, struct enn_credential *credential);
 /* signature NULL: it could not be made. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_sign_answer(struct enn_connection connection,
 								  uint64_t request,
@@ -418,6 +424,13 @@ ENN_API void enn_listener_free(struct enn_listener listener);
  * UINT64_MAX, the beginning: no limit. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_listener_set_new_connection_limit(
 	struct enn_listener listener, uint64_t limit);
+/* Other security parameters, copied, for connections that arrive from now on: certificates, keys, CRLs and
+ * OCSP responses are renewed so. Connections that are there keep theirs. Ticket keys and the session store
+ * go on where the new parameters have none of their own, so that clients still resume what the rules of
+ * verification still allow. ENN_E_ARGUMENT: a server cannot be made with them (*error says why), and
+ * nothing has changed. ENN_E_UNSUPPORTED: over datagrams. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_listener_set_security(
+	struct enn_listener listener, const struct enn_security *security, struct enn_error *error);
 /* The addresses it is bound to; ENN_E_NOT_FOUND past the last. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_listener_local_address(struct enn_listener listener,
 								  size_t index,
@@ -491,7 +504,10 @@ enum enn_taps_event_type {
 	/* The security parameters delegate the peer's validation: enn_connection_trust_answer.
 	 * Before CONNECTION_RECEIVED a question names the coming connection. */
 	ENN_TAPS_TRUST_REQUEST,
-	ENN_TAPS_PSK_REQUEST,  /* an unknown PSK identity: enn_connection_psk_answer */
+	ENN_TAPS_PSK_REQUEST, /* an unknown PSK identity: enn_connection_psk_answer */
+	/* The listener's parameters say that each client's name is to be asked about
+	 * (enn_security_ask_credential): enn_connection_credential_answer. */
+	ENN_TAPS_CREDENTIAL_REQUEST,
 	ENN_TAPS_SIGN_REQUEST, /* an external key: enn_connection_sign_answer */
 	ENN_TAPS_EARLY_DATA,   /* client: u.early_data.accepted. Server: early data begins */
 	ENN_TAPS_KEYS_UPDATED,
@@ -533,6 +549,14 @@ struct enn_taps_event {
 			const uint8_t *identity; /* valid as in trust */
 			size_t identity_len;
 		} psk;
+		struct {
+			uint64_t request;
+			const char
+				*server_name; /* valid as in trust; NULL: the client names none */
+			struct enn_address remote;
+			const uint8_t *alpn; /* what it offers: u8 length, id, … */
+			size_t alpn_len;
+		} credential;
 		struct {
 			uint64_t request;
 			uint16_t scheme;      /* TLS SignatureScheme code point */

@@ -59,6 +59,7 @@ static const char *const reason_names[] = {
 	[ENN_REASON_CERT_KEY_UNKNOWN] = "raw public key is not trusted",
 	[ENN_REASON_CERT_PIN_MISMATCH] = "no key of the certificate path is pinned",
 	[ENN_REASON_CERT_STATUS_PROBLEM] = "certificate status (OCSP) is missing or not usable",
+	[ENN_REASON_UNKNOWN_NAME] = "server name is not served here",
 	[ENN_REASON_NO_SHARED_PARAMETERS] = "no shared security parameters",
 	[ENN_REASON_ECH_REFUSED] = "Encrypted ClientHello was refused",
 	[ENN_REASON_UNKNOWN_PSK] = "pre-shared key is unknown",

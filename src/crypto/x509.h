@@ -30,6 +30,11 @@ enum enn_key_type enn_chain_key_type(const struct enn_chain *chain);
 bool enn_chain_fits_key(const struct enn_chain *chain, const struct enn_private_key *key);
 /* Whether the leaf is for this host name or IP address literal (RFC 9525). */
 bool enn_chain_fits_name(const struct enn_chain *chain, const char *name);
+/* Whether it has this very name, not only a wildcard for it. */
+bool enn_chain_has_name(const struct enn_chain *chain, const char *name);
+/* Whether its certificates are signed with TLS schemes of a list (RFC 8446 §4.2.3, §4.4.2.2). */
+bool enn_chain_fits_signatures(const struct enn_chain *chain, const uint16_t *schemes,
+			       size_t count);
 /* Whether a peer that sent these certificate_authorities (DER names, RFC 8446 §4.2.4; an empty
  * list fits all) would know an issuer of the chain. */
 bool enn_chain_fits_authorities(const struct enn_chain *chain, const struct enn_bytes *names,
@@ -53,6 +58,10 @@ enum enn_status enn_trust_add_crl_pem(struct enn_trust *trust, const char *pem, 
 /* The system's own (SSL_CERT_FILE and SSL_CERT_DIR honoured as libcrypto does). */
 enum enn_status enn_trust_add_system(struct enn_trust *trust);
 bool enn_trust_has_anchors(const struct enn_trust *trust);
+/* The subjects of the anchors that were added (RFC 8446 §4.2.4: <1..2^16-1> each), no more than fit
+ * 2^16-1 bytes; and the bytes that takes. */
+size_t enn_trust_names_size(const struct enn_trust *trust);
+void enn_trust_write_names(const struct enn_trust *trust, struct enn_writer *w);
 bool enn_trust_has_crls(const struct enn_trust *trust);
 /* SHA-256 over the anchors and CRLs in the order in which they were added; the system's count
  * as one unchanging thing. Objects with equal digests trust the same. */

@@ -168,6 +168,27 @@ bool enn_chain_fits_name(const struct enn_chain *chain, const char *name)
 	return len > 0 && X509_check_host(leaf, name, len, ENN_X509_NAME_FLAGS, NULL) == 1;
 }
 
+bool enn_chain_has_name(const struct enn_chain *chain, const char *name)
+{
+	size_t len = enn_x509_host_len(name);
+
+	return len > 0 &&
+	       X509_check_host(chain->cert[0], name, len,
+			       ENN_X509_NAME_FLAGS | X509_CHECK_FLAG_NO_WILDCARDS, NULL) == 1;
+}
+
+bool enn_chain_fits_signatures(const struct enn_chain *chain, const uint16_t *schemes, size_t count)
+{
+	for (size_t i = 0; i < chain->count; i++) {
+		/* §4.4.2.2: a self-signed one is not checked, so it may be signed with anything */
+		bool self_signed = (X509_get_extension_flags(chain->cert[i]) & EXFLAG_SS) != 0;
+		if (!self_signed && !enn_x509_signature_allowed(chain->cert[i], schemes, count)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool enn_chain_fits_authorities(const struct enn_chain *chain, const struct enn_bytes *names,
 				size_t count)
 {

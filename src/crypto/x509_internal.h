@@ -43,6 +43,9 @@ size_t enn_x509_host_len(const char *name);
 /* The context to parse a peer's certificates in; NULL: libcrypto's own (x509_library.c). */
 OSSL_LIB_CTX *enn_x509_library(void);
 
+/* x509_verify.c: whether a certificate's signature is of one of these kinds (TLS schemes). */
+bool enn_x509_signature_allowed(X509 *cert, const uint16_t *schemes, size_t count);
+
 /* spki.c */
 bool enn_x509_spki_digest(X509 *cert, uint8_t out[32]);
 

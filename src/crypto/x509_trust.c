@@ -268,3 +268,39 @@ bool enn_trust_has_crls(const struct enn_trust *trust)
 {
 	return trust->crls > 0;
 }
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+#define NAMES_MAX 65535u
+
+static size_t walk_names(const struct enn_trust *trust, struct enn_writer *w)
+{
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(trust->store);
+	size_t total = 0;
+
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509 *cert = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		const unsigned char *der = NULL;
+		size_t len = 0;
+		if (cert == NULL ||
+		    X509_NAME_get0_der(X509_get_subject_name(cert), &der, &len) != 1 || len == 0 ||
+		    total + 2 + len > NAMES_MAX) {
+			continue;
+		}
+		total += 2 + len;
+		if (w != NULL) {
+			enn_write_vector(w, 2, der, len);
+		}
+	}
+	return total;
+}
+
+size_t enn_trust_names_size(const struct enn_trust *trust)
+{
+	return walk_names(trust, NULL);
+}
+
+void enn_trust_write_names(const struct enn_trust *trust, struct enn_writer *w)
+{
+	(void)walk_names(trust, w);
+}

@@ -68,7 +68,7 @@ static bool covers(const struct enn_sig_alg *alg, int key_nid, int hash_nid)
 	}
 }
 
-static bool signature_allowed(X509 *cert, const struct enn_verify_policy *policy)
+bool enn_x509_signature_allowed(X509 *cert, const uint16_t *schemes, size_t count)
 {
 	int hash_nid;
 	int key_nid;
@@ -76,8 +76,8 @@ static bool signature_allowed(X509 *cert, const struct enn_verify_policy *policy
 	if (X509_get_signature_info(cert, &hash_nid, &key_nid, NULL, NULL) != 1) {
 		return false;
 	}
-	for (size_t i = 0; i < policy->cert_signatures_len; i++) {
-		const struct enn_sig_alg *alg = enn_sig_alg_by_tls(policy->cert_signatures[i]);
+	for (size_t i = 0; i < count; i++) {
+		const struct enn_sig_alg *alg = enn_sig_alg_by_tls(schemes[i]);
 		if (alg != NULL && covers(alg, key_nid, hash_nid)) {
 			return true;
 		}
@@ -94,7 +94,8 @@ static enum enn_status check_signatures(STACK_OF(X509) * path,
 
 	for (int i = 0; i < sk_X509_num(path) - 1; i++) {
 		X509 *cert = sk_X509_value(path, i);
-		if (signature_allowed(cert, policy)) {
+		if (enn_x509_signature_allowed(cert, policy->cert_signatures,
+					       policy->cert_signatures_len)) {
 			continue;
 		}
 		const char *name = OBJ_nid2sn(X509_get_signature_nid(cert));

@@ -199,6 +199,7 @@ struct enn_security *enn_security_copy(const struct enn_security *security)
 	memcpy(s->value, security->value, sizeof(s->value));
 	memcpy(s->list, security->list, sizeof(s->list));
 	s->ask_psk = security->ask_psk;
+	s->ask_credential = security->ask_credential;
 	for (size_t i = 0; i < security->credential_count; i++) {
 		s->credential[i] = enn_credential_ref(security->credential[i]);
 	}
@@ -213,6 +214,18 @@ struct enn_security *enn_security_copy(const struct enn_security *security)
 		return NULL;
 	}
 	return s;
+}
+
+enum enn_status enn_security_inherit(struct enn_security *to, const struct enn_security *from)
+{
+	if (to->store == NULL && from->store != NULL) {
+		to->store = enn_session_store_ref(from->store);
+	}
+	if (to->tickets == NULL && from->tickets != NULL) {
+		to->tickets = enn_ticket_keys_copy(from->tickets);
+		return to->tickets == NULL ? ENN_E_MEMORY : ENN_OK;
+	}
+	return ENN_OK;
 }
 
 struct enn_security *enn_security_ref(struct enn_security *security)
@@ -342,6 +355,18 @@ enum enn_status enn_security_ask_psk(struct enn_security *s, bool on)
 		return ENN_E_STATE;
 	}
 	s->ask_psk = on;
+	return ENN_OK;
+}
+
+enum enn_status enn_security_ask_credential(struct enn_security *s, bool on)
+{
+	if (s == NULL) {
+		return ENN_E_ARGUMENT;
+	}
+	if (atomic_load(&s->frozen)) {
+		return ENN_E_STATE;
+	}
+	s->ask_credential = on;
 	return ENN_OK;
 }
 

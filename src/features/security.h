@@ -121,6 +121,7 @@ struct enn_security {
 	size_t peer_key_cap;
 	bool ask_psk;
 	struct enn_ech_settings ech;
+	bool ask_credential;
 	struct enn_session_store *store; /* never NULL once frozen */
 	bool store_given;		 /* set by the application: copies share it */
 	struct enn_ticket_keys *tickets; /* never NULL once frozen */
@@ -162,6 +163,10 @@ static inline bool enn_code_list_has(const struct enn_code_list *l, uint16_t cod
 /* Freezes security (making the session store and ticket keys if there are none) and takes a
  * reference. Errors: ENN_E_MEMORY, ENN_E_ARGUMENT (NULL). */
 enum enn_status enn_security_acquire(struct enn_security *security, struct enn_error *error);
+
+/* Gives ticket keys and the session store of another object to one that has none and is not frozen. The
+ * tickets carry the rules that they were made under, so under other rules they still prove nothing. */
+enum enn_status enn_security_inherit(struct enn_security *to, const struct enn_security *from);
 
 /* Completes security->trust: loads the system's trust store if the parameters say so. Call it when
  * a certificate is about to be verified, and only then: loading takes milliseconds, and

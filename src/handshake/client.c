@@ -404,6 +404,7 @@ static enum enn_status receive_certificate_request(struct enn_handshake *hs, str
 					  "signature_algorithms is missing");
 	}
 	struct enn_bytes no_name = {NULL, 0};
+	hs->cert_signatures = m.cert_signatures;
 	if (enn_ech_state(hs) != ENN_ECH_REJECTED) { /* RFC 9849 §6.1.7: that server gets none */
 		(void)enn_certificate_choose(hs, m.signatures, no_name, m.authorities);
 	}

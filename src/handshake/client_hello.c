@@ -352,7 +352,8 @@ static void fill_binders(struct enn_handshake *hs, struct enn_writer *hello, siz
 size_t enn_client_hello_bound(const struct enn_handshake *hs)
 {
 	size_t n = 2048 + (hs->ech == NULL ? 0 : hs->ech->extension_len) +
-		   ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC + hs->cookie_len;
+		   enn_certificate_authorities_size(hs) + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC +
+		   hs->cookie_len;
 	for (size_t i = 0; i < hs->security->alpn_count; i++) {
 		n += 1u + hs->security->alpn[i]->len;
 	}
@@ -418,6 +419,7 @@ static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_wri
 	write_psk_modes(hs, w);
 	enn_status_offer(hs, w);
 	enn_compress_offer(hs, w);
+	enn_certificate_write_authorities(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);
 		enn_write_u16(w, 0);

@@ -271,6 +271,18 @@ bool enn_parse_encrypted_extensions(struct enn_bytes body, struct enn_encrypted_
 	return true;
 }
 
+/* §4.2.4: DistinguishedName authorities<3..2^16-1>, <1..2^16-1> each. */
+bool enn_codec_authorities(struct enn_reader *data, struct enn_bytes *out)
+{
+	*out = enn_read_vector(data, 2, 3, UINT16_MAX);
+	struct enn_reader names = enn_reader_of(out->data, out->len);
+
+	while (enn_reader_left(&names) > 0) {
+		(void)enn_read_vector(&names, 2, 1, UINT16_MAX);
+	}
+	return enn_reader_done(data) && enn_reader_done(&names);
+}
+
 /* ---- CertificateRequest --------------------------------------------------------------- */
 
 static bool certificate_request_extension(struct enn_certificate_request *out, uint16_t type,
@@ -285,16 +297,9 @@ static bool certificate_request_extension(struct enn_certificate_request *out, u
 		out->has |= ENN_HAS_SIGNATURE_ALGORITHMS_CERT;
 		out->cert_signatures = enn_read_vector(data, 2, 2, UINT16_MAX - 1);
 		return enn_reader_done(data) && out->cert_signatures.len % 2 == 0;
-	case ENN_EXT_CERTIFICATE_AUTHORITIES: {
+	case ENN_EXT_CERTIFICATE_AUTHORITIES:
 		out->has |= ENN_HAS_CERTIFICATE_AUTHORITIES;
-		out->authorities = enn_read_vector(data, 2, 3, UINT16_MAX);
-		struct enn_reader names =
-			enn_reader_of(out->authorities.data, out->authorities.len);
-		while (enn_reader_left(&names) > 0) {
-			(void)enn_read_vector(&names, 2, 1, UINT16_MAX);
-		}
-		return enn_reader_done(data) && enn_reader_done(&names);
-	}
+		return enn_codec_authorities(data, &out->authorities);
 	default:
 		(void)enn_views_add(&out->views, type, enn_read_bytes(data, enn_reader_left(data)));
 		return true; /* §4.3.2: unrecognised ones are ignored */

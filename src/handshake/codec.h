@@ -93,6 +93,7 @@ struct enn_client_hello {
 	struct enn_bytes groups;	  /* u16 each */
 	struct enn_bytes signatures;	  /* u16 each */
 	struct enn_bytes cert_signatures; /* u16 each */
+	struct enn_bytes authorities;	  /* list of <1..2^16-1> */
 	struct enn_bytes alpn;		  /* list of <1..255> */
 	struct enn_bytes versions;	  /* u16 each */
 	struct enn_bytes key_shares;	  /* list of u16 group, <1..2^16-1> */

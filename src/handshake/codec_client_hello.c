@@ -116,6 +116,9 @@ static bool extension(struct enn_client_hello *out, uint16_t type, struct enn_re
 		out->has |= ENN_HAS_COOKIE;
 		out->cookie = enn_read_vector(data, 2, 1, UINT16_MAX);
 		return enn_reader_done(data);
+	case ENN_EXT_CERTIFICATE_AUTHORITIES:
+		out->has |= ENN_HAS_CERTIFICATE_AUTHORITIES;
+		return enn_codec_authorities(data, &out->authorities);
 	case ENN_EXT_POST_HANDSHAKE_AUTH:
 		out->has |= ENN_HAS_POST_HANDSHAKE_AUTH;
 		return enn_reader_done(data);

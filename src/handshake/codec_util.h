@@ -20,4 +20,7 @@ bool enn_codec_next_extension(struct enn_reader *list, struct enn_extension_set 
 			      uint16_t *type, struct enn_reader *data, const char *where,
 			      struct enn_fault *fault);
 
+/* certificate_authorities: checked, and the list without its length. */
+bool enn_codec_authorities(struct enn_reader *data, struct enn_bytes *out);
+
 #endif

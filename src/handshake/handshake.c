@@ -366,6 +366,17 @@ static enum enn_status answer_signature(struct enn_handshake *hs, const struct e
 			  : enn_client_flight_rest(hs, outcome);
 }
 
+enum enn_status enn_server_hello_again(struct enn_handshake *hs, enn_time now,
+				       enum enn_handshake_outcome *outcome)
+{
+	struct enn_bytes message = {enn_buffer_data(&hs->held), enn_buffer_len(&hs->held)};
+	struct enn_reader r = enn_reader_of(message.data, message.len);
+
+	(void)enn_read_bytes(&r, 1);
+	struct enn_bytes body = enn_read_vector(&r, 3, 0, 0xffffff);
+	return enn_server_client_hello(hs, now, body, message, outcome);
+}
+
 static enum enn_status answer_psk(struct enn_handshake *hs, enn_time now,
 				  const struct enn_answer *answer,
 				  enum enn_handshake_outcome *outcome)
@@ -379,11 +390,7 @@ static enum enn_status answer_psk(struct enn_handshake *hs, enn_time now,
 	hs->answered_psk_hash = answer->hash == ENN_PSK_SHA384 ? ENN_HASH_SHA384 : ENN_HASH_SHA256;
 	hs->psk_answered = true;
 	hs->state = hs->resume_at;
-	struct enn_bytes message = {enn_buffer_data(&hs->held), enn_buffer_len(&hs->held)};
-	struct enn_reader r = enn_reader_of(message.data, message.len);
-	(void)enn_read_bytes(&r, 1);
-	struct enn_bytes body = enn_read_vector(&r, 3, 0, 0xffffff);
-	return enn_server_client_hello(hs, now, body, message, outcome);
+	return enn_server_hello_again(hs, now, outcome);
 }
 
 enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
@@ -404,6 +411,11 @@ enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
 	case ENN_ANSWER_PSK:
 		if (state == ENN_HS_SERVER_AWAIT_PSK) {
 			status = answer_psk(hs, now, answer, outcome);
+		}
+		break;
+	case ENN_ANSWER_CREDENTIAL:
+		if (state == ENN_HS_SERVER_AWAIT_CREDENTIAL) {
+			status = enn_server_name_answer(hs, now, answer, outcome);
 		}
 		break;
 	case ENN_ANSWER_SIGNATURE:
@@ -432,11 +444,17 @@ struct enn_credential *enn_handshake_signer(const struct enn_handshake *hs)
 	return hs->own;
 }
 
+struct enn_bytes enn_handshake_question_alpn(const struct enn_handshake *hs)
+{
+	return hs->question_alpn;
+}
+
 bool enn_handshake_parked(const struct enn_handshake *hs)
 {
 	switch (hs->state) {
 	case ENN_HS_CLIENT_AWAIT_VERDICT:
 	case ENN_HS_CLIENT_AWAIT_SIGNATURE:
+	case ENN_HS_SERVER_AWAIT_CREDENTIAL:
 	case ENN_HS_SERVER_AWAIT_PSK:
 	case ENN_HS_SERVER_AWAIT_SIGNATURE:
 	case ENN_HS_SERVER_AWAIT_VERDICT:
@@ -512,7 +530,7 @@ static enum enn_status check_client(const struct enn_security *security,
 
 static enum enn_status check_server(const struct enn_security *security, struct enn_error *error)
 {
-	if (security->credential_count == 0 && !security->ask_psk) {
+	if (security->credential_count == 0 && !security->ask_psk && !security->ask_credential) {
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION,
 				     "credential", "a server needs a certificate or a PSK");
 	}
@@ -574,6 +592,7 @@ void enn_handshake_free(struct enn_handshake *hs)
 	enn_free_secret(hs->env, hs->session, hs->session_len);
 	enn_free_secret(hs->env, hs->answered_psk, hs->answered_psk_len);
 	enn_buffer_clear(&hs->held, hs->env);
+	enn_credential_free(hs->given);
 	enn_peer_chain_free(hs->peer);
 	enn_ech_free(hs);
 	enn_free_secret(hs->env, hs, sizeof(*hs));

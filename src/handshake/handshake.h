@@ -119,12 +119,13 @@ struct enn_handshake_carrier {
 
 /* What a call left to do. */
 enum enn_handshake_outcome {
-	ENN_OUTCOME_GO_ON = 0,	    /* feed the next message */
-	ENN_OUTCOME_EARLY_DATA,	    /* result.early_data was decided */
-	ENN_OUTCOME_VALIDATE_PEER,  /* parked */
-	ENN_OUTCOME_WANT_PSK,	    /* parked; enn_handshake_question */
-	ENN_OUTCOME_WANT_SIGNATURE, /* parked; enn_handshake_question */
-	ENN_OUTCOME_COMPLETE,	    /* done: the handshake can be freed */
+	ENN_OUTCOME_GO_ON = 0,	     /* feed the next message */
+	ENN_OUTCOME_EARLY_DATA,	     /* result.early_data was decided */
+	ENN_OUTCOME_VALIDATE_PEER,   /* parked */
+	ENN_OUTCOME_WANT_PSK,	     /* parked; enn_handshake_question */
+	ENN_OUTCOME_WANT_CREDENTIAL, /* parked; enn_handshake_question and _question_alpn */
+	ENN_OUTCOME_WANT_SIGNATURE,  /* parked; enn_handshake_question */
+	ENN_OUTCOME_COMPLETE,	     /* done: the handshake can be freed */
 };
 
 struct enn_handshake;
@@ -152,6 +153,9 @@ struct enn_bytes enn_handshake_question(const struct enn_handshake *hs, uint16_t
 
 /* Parked on WANT_SIGNATURE: the credential that is to sign. */
 struct enn_credential *enn_handshake_signer(const struct enn_handshake *hs);
+
+/* Of ENN_OUTCOME_WANT_CREDENTIAL, whose question is the name: the application protocols offered. */
+struct enn_bytes enn_handshake_question_alpn(const struct enn_handshake *hs);
 
 /* Whether parked; whether early data may be sent (client) or its records may still come and
  * must be skipped (server). */

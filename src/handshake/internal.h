@@ -27,6 +27,7 @@ enum enn_hs_state {
 	ENN_HS_CLIENT_AWAIT_SIGNATURE,
 	ENN_HS_SERVER_EXPECT_CLIENT_HELLO,
 	ENN_HS_SERVER_EXPECT_SECOND_CLIENT_HELLO,
+	ENN_HS_SERVER_AWAIT_CREDENTIAL,
 	ENN_HS_SERVER_AWAIT_PSK,
 	ENN_HS_SERVER_AWAIT_SIGNATURE,
 	ENN_HS_SERVER_EXPECT_END_OF_EARLY_DATA,
@@ -121,11 +122,17 @@ struct enn_handshake {
 		offered; /* ENN_VIEW_BIT of what the ClientHello carried: only that may be answered */
 	bool offered_early;
 	bool certificate_requested;
+	/* The peer's signature_algorithms_cert, or signature_algorithms; borrowed while one is chosen. */
+	struct enn_bytes cert_signatures;
+	bool own_fits_name;	    /* server: `own` is for the name that was asked for */
 	struct enn_credential *own; /* the credential to authenticate with, or NULL */
 	uint16_t own_scheme;
 
 	/* server */
-	struct enn_buffer held; /* a ClientHello that waits for a PSK */
+	struct enn_buffer held; /* a ClientHello that waits for a PSK or a credential */
+	struct enn_bytes question_alpn;
+	struct enn_credential *given; /* by the application for this connection, or NULL */
+	bool credential_answered;
 	uint8_t *answered_psk;
 	size_t answered_psk_len;
 	enum enn_hash_id answered_psk_hash;
@@ -265,6 +272,21 @@ enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_cli
 enum enn_status enn_server_flight_rest(struct enn_handshake *hs,
 				       enum enn_handshake_outcome *outcome);
 
+/* Judges the ClientHello that is held, after an answer. */
+enum enn_status enn_server_hello_again(struct enn_handshake *hs, enn_time now,
+				       enum enn_handshake_outcome *outcome);
+
+/* ---- server_name.c --------------------------------------------------------------------------- */
+/* Asks the application whose name that is, if it wants to be asked: *ask, parked. */
+enum enn_status enn_server_name_ask(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				    struct enn_bytes message, enum enn_handshake_outcome *outcome,
+				    bool *ask);
+enum enn_status enn_server_name_answer(struct enn_handshake *hs, enn_time now,
+				       const struct enn_answer *answer,
+				       enum enn_handshake_outcome *outcome);
+/* Whether the second ClientHello names somebody else than the first. */
+bool enn_server_name_changed(const struct enn_handshake *hs, const struct enn_client_hello *ch);
+
 /* ---- psk.c ------------------------------------------------------------------------------------ */
 /* The PSK that the server chose. */
 struct enn_psk_choice {
@@ -355,6 +377,10 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 /* Server: own and peer's certificate types, the own credential and scheme. Fails with the alert that fits. */
 enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 					      const struct enn_client_hello *ch);
+/* The names of the authorities that were given (RFC 8446 §4.2.4), with sendAuthorities; how much room that
+ * takes. */
+void enn_certificate_write_authorities(struct enn_handshake *hs, struct enn_writer *w);
+size_t enn_certificate_authorities_size(const struct enn_handshake *hs);
 /* Server: whether the client is to be asked; certificate types were chosen. */
 bool enn_certificate_wanted(const struct enn_handshake *hs);
 /* Writes Certificate (empty without credential). */

@@ -55,7 +55,8 @@ static enum enn_status send_certificate_request(struct enn_handshake *hs)
 	struct enn_hs_out out;
 	uint8_t r = 0;
 
-	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_CERTIFICATE_REQUEST, 512));
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_CERTIFICATE_REQUEST,
+			     512 + enn_certificate_authorities_size(hs)));
 	enn_write_u8(&out.w, 0); /* context: empty in the handshake */
 	size_t list = enn_write_begin(&out.w, 2);
 	write_schemes(&out.w, ENN_EXT_SIGNATURE_ALGORITHMS,
@@ -64,6 +65,7 @@ static enum enn_status send_certificate_request(struct enn_handshake *hs)
 		      enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
 	enn_status_ask_client(hs, &out.w);
 	enn_compress_offer(hs, &out.w);
+	enn_certificate_write_authorities(hs, &out.w);
 	/* RFC 8701 §4.1: a server may send a reserved extension here. */
 	if (enn_security_flag(hs->security, ENN_SECURITY_GREASE) &&
 	    enn_random(hs->env, &r, 1) == ENN_OK) {

@@ -71,7 +71,7 @@ static enum enn_status check_second(struct enn_handshake *hs, const struct enn_c
 	struct enn_bytes session_id = {hs->session_id, hs->session_id_len};
 
 	if (memcmp(ch->random.data, hs->random, ENN_HS_RANDOM) != 0 ||
-	    !enn_bytes_equal(ch->session_id, session_id)) {
+	    !enn_bytes_equal(ch->session_id, session_id) || enn_server_name_changed(hs, ch)) {
 		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
 			    "ClientHello", "the second ClientHello differs from the first");
 	}
@@ -487,6 +487,10 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 		return enn_hs_fault(hs, &fault);
 	}
 	ENN_TRY(enn_ech_open(hs, &ch, &message));
+	ENN_TRY(enn_server_name_ask(hs, &ch, message, outcome, &ask));
+	if (ask) {
+		return ENN_OK;
+	}
 	ENN_TRY(check_version(hs, &ch));
 	ENN_TRY(check_extensions(hs, &ch));
 	if (hs->c->result.hello_retry) {

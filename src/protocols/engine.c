@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "ennead/protocol.h"
 #include "ennead/security.h"
+#include "features/security.h"
 
 #define SENDABLE_FLAGS ((uint32_t)(ENN_MESSAGE_FINAL | ENN_MESSAGE_EARLY))
 
@@ -227,6 +228,11 @@ static bool good_answer(const struct enn_answer *answer)
 							       answer->hash == ENN_PSK_SHA384));
 	case ENN_ANSWER_SIGNATURE:
 		return !answer->accept || answer->len > 0;
+	case ENN_ANSWER_CREDENTIAL:
+		/* what can be shown to a client: certificates and raw keys */
+		return answer->credential == NULL ||
+		       answer->credential->type == ENN_CREDENTIAL_X509 ||
+		       answer->credential->type == ENN_CREDENTIAL_RAW_KEY;
 	}
 	return false;
 }

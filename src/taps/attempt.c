@@ -134,6 +134,25 @@ static void ask(struct enn_attempt *a, enum enn_question question, enum enn_taps
 	}
 }
 
+static void on_want_credential(struct enn_attempt *a, const struct enn_event *event)
+{
+	size_t name_len = event->u.credential.server_name_len;
+	size_t len = name_len + 1 + event->u.credential.alpn_len;
+	uint8_t *asked = enn_alloc(env_of(a), len);
+
+	if (asked == NULL) {
+		fail_locally(a, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "question",
+			     "out of memory");
+		return;
+	}
+	struct enn_writer w = enn_writer_of(asked, len);
+	enn_write_bytes(&w, event->u.credential.server_name, name_len);
+	enn_write_u8(&w, 0);
+	enn_write_bytes(&w, event->u.credential.alpn, event->u.credential.alpn_len);
+	ask(a, ENN_ASK_CREDENTIAL, ENN_TAPS_CREDENTIAL_REQUEST, asked, len);
+	enn_free(env_of(a), asked, len);
+}
+
 static void on_want_signature(struct enn_attempt *a, const struct enn_event *event)
 {
 	if (!enn_credential_can_sign(event->u.sign.credential)) {
@@ -240,6 +259,9 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 	case ENN_EVENT_WANT_PSK:
 		ask(a, ENN_ASK_PSK, ENN_TAPS_PSK_REQUEST, event->u.psk.identity,
 		    event->u.psk.identity_len);
+		break;
+	case ENN_EVENT_WANT_CREDENTIAL:
+		on_want_credential(a, event);
 		break;
 	case ENN_EVENT_WANT_IDENTITY:
 		on_want_signature(a, event);

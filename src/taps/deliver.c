@@ -55,6 +55,13 @@ static bool fill_question(const struct enn_conn *c, const struct enn_queued *que
 		event->u.psk.request = a->request;
 		event->u.psk.identity = a->asked;
 		event->u.psk.identity_len = a->asked_len;
+	} else if (a->question == ENN_ASK_CREDENTIAL) {
+		size_t name_len = strlen((const char *)a->asked);
+		event->u.credential.request = a->request;
+		event->u.credential.server_name = name_len == 0 ? NULL : (const char *)a->asked;
+		event->u.credential.remote = a->remote;
+		event->u.credential.alpn = a->asked + name_len + 1;
+		event->u.credential.alpn_len = a->asked_len - name_len - 1;
 	} else if (a->question == ENN_ASK_SIGN) {
 		event->u.sign.request = a->request;
 		event->u.sign.scheme = a->scheme;
@@ -107,6 +114,7 @@ static bool fill(struct enn_context *ctx, struct enn_conn *c, const struct enn_q
 		return true;
 	case ENN_TAPS_TRUST_REQUEST:
 	case ENN_TAPS_PSK_REQUEST:
+	case ENN_TAPS_CREDENTIAL_REQUEST:
 	case ENN_TAPS_SIGN_REQUEST:
 		return fill_question(c, queued, event);
 	case ENN_TAPS_EARLY_DATA:
@@ -210,6 +218,7 @@ const char *enn_taps_event_name(enum enn_taps_event_type type)
 		[ENN_TAPS_CONNECTION_ERROR] = "CONNECTION_ERROR",
 		[ENN_TAPS_TRUST_REQUEST] = "TRUST_REQUEST",
 		[ENN_TAPS_PSK_REQUEST] = "PSK_REQUEST",
+		[ENN_TAPS_CREDENTIAL_REQUEST] = "CREDENTIAL_REQUEST",
 		[ENN_TAPS_SIGN_REQUEST] = "SIGN_REQUEST",
 		[ENN_TAPS_EARLY_DATA] = "EARLY_DATA",
 		[ENN_TAPS_KEYS_UPDATED] = "KEYS_UPDATED",

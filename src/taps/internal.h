@@ -49,7 +49,7 @@ struct enn_context {
 
 /* ---- one candidate, or the one way of a server's connection -------------------------- */
 
-enum enn_question { ENN_NO_QUESTION, ENN_ASK_TRUST, ENN_ASK_PSK, ENN_ASK_SIGN };
+enum enn_question { ENN_NO_QUESTION, ENN_ASK_TRUST, ENN_ASK_PSK, ENN_ASK_CREDENTIAL, ENN_ASK_SIGN };
 
 struct enn_attempt {
 	struct enn_conn *conn;
@@ -69,7 +69,7 @@ struct enn_attempt {
 	enum enn_question question;
 	uint16_t scheme;
 	uint64_t request;
-	uint8_t *asked; /* PSK identity, or the input to sign */
+	uint8_t *asked; /* PSK identity, the input to sign, or a server name, NUL and ALPN ids */
 	size_t asked_len;
 	struct enn_signing *signing; /* a worker thread makes a signature for it */
 };

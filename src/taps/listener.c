@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "features/security.h"
 #include "runtime/address.h"
 #include "taps/internal.h"
 #include "taps/preconnection.h"
@@ -254,6 +255,66 @@ enum enn_status enn_listener_set_new_connection_limit(struct enn_listener listen
 	}
 	l->limit = limit;
 	enn_listen_wake(l);
+	return ENN_OK;
+}
+
+/* Whether a server's engine can be made with them: what is wrong shows now, not with the first client. */
+static enum enn_status try_security(const struct enn_listen *l, struct enn_security *security,
+				    struct enn_error *error)
+{
+	struct enn_engine *engine = NULL;
+	enum enn_status status = enn_engine_new_server(l->protocol, enn_context_env(l->ctx),
+						       security, NULL, &engine, error);
+
+	enn_engine_free(engine);
+	return status;
+}
+
+static enum enn_status no_memory(struct enn_error *error)
+{
+	return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY, "listener",
+			     "out of memory");
+}
+
+enum enn_status enn_listener_set_security(struct enn_listener listener,
+					  const struct enn_security *security,
+					  struct enn_error *error)
+{
+	struct enn_listen *l = enn_listen_of(listener);
+
+	if (l == NULL || l->stopped || security == NULL) {
+		return enn_error_set(error,
+				     l == NULL	  ? ENN_E_STALE
+				     : l->stopped ? ENN_E_CLOSED
+						  : ENN_E_ARGUMENT,
+				     ENN_REASON_INVALID_CONFIGURATION, "listener",
+				     "there is no listener, or nothing to set");
+	}
+	if (enn_protocol_is_lossy(l->protocol)) { /* its acceptor was made with the old ones */
+		return enn_error_set(error, ENN_E_UNSUPPORTED, ENN_REASON_INVALID_CONFIGURATION,
+				     "listener", "%s listeners keep their parameters",
+				     l->protocol->name);
+	}
+	struct enn_security *copy = enn_security_copy(security);
+	if (copy == NULL || enn_security_inherit(copy, l->config->security) != ENN_OK) {
+		enn_security_free(copy);
+		return no_memory(error);
+	}
+	enum enn_status status = try_security(l, copy, error);
+	/* Connections of the listener share its configuration: they keep the old one. */
+	struct enn_config *config =
+		status == ENN_OK ? enn_config_own(enn_config_ref(l->config)) : NULL;
+	if (config == NULL) {
+		if (status == ENN_OK) {
+			enn_config_free(l->config); /* the reference that could not be exchanged */
+		}
+		enn_security_free(copy);
+		return status == ENN_OK ? no_memory(error) : status;
+	}
+	enn_security_free(config->security);
+	config->security = copy;
+	enn_config_free(l->config);
+	l->config = config;
 	return ENN_OK;
 }
 

@@ -299,6 +299,18 @@ enum enn_status enn_connection_psk_answer(struct enn_connection connection, uint
 	return answer(connection, request, ENN_ASK_PSK, &reply);
 }
 
+enum enn_status enn_connection_credential_answer(struct enn_connection connection, uint64_t request,
+						 bool accept, struct enn_security *security,
+						 struct enn_credential *credential)
+{
+	struct enn_answer reply = {.type = ENN_ANSWER_CREDENTIAL,
+				   .accept = accept,
+				   .security = security,
+				   .credential = credential};
+
+	return answer(connection, request, ENN_ASK_CREDENTIAL, &reply);
+}
+
 enum enn_status enn_connection_sign_answer(struct enn_connection connection, uint64_t request,
 					   const uint8_t *signature, size_t signature_len)
 {

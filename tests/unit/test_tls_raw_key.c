@@ -114,7 +114,7 @@ static void test_key_types(void **state)
 
 struct side {
 	struct cert *const *shows; /* a raw key */
-	bool certificate;		 /* shows one */
+	bool certificate;	   /* shows one */
 	struct cert *const *trusts;
 	bool anchor; /* trusts the authority */
 	const char *set[2];
@@ -308,7 +308,10 @@ static void answer(struct tls_pair *p, struct tls_end *end, const struct enn_eve
 		MUST(enn_sign(&world.env, enn_sig_alg_by_tls(event->u.sign.scheme), private_key,
 			      event->u.sign.input, event->u.sign.input_len, signature, &len));
 		enn_private_key_free(private_key);
-		a = (struct enn_answer){ENN_ANSWER_SIGNATURE, true, signature, len, 0};
+		a = (struct enn_answer){.type = ENN_ANSWER_SIGNATURE,
+					.accept = true,
+					.data = signature,
+					.len = len};
 	} else {
 		struct enn_info info;
 		assert_int_equal(event->type, ENN_EVENT_VALIDATE_PEER);

@@ -31,6 +31,7 @@ static void take_events(struct tls_pair *p, struct tls_end *end)
 		case ENN_EVENT_RECEIVED:
 			end->received += event.u.received.len;
 			break;
+		case ENN_EVENT_SENT:
 		case ENN_EVENT_EARLY_DATA:
 		case ENN_EVENT_KEYS_UPDATED:
 		case ENN_EVENT_CLOSED:
@@ -95,6 +96,12 @@ void tls_pair_run(struct tls_pair *p, const struct enn_env *env, struct enn_secu
 	}
 	MUST(enn_engine_start(p->client.e, p->now));
 	MUST(enn_engine_start(p->server.e, p->now));
+	if (p->early != NULL) {
+		struct enn_message early = {.data = (const uint8_t *)p->early,
+					    .len = strlen(p->early),
+					    .flags = ENN_MESSAGE_EARLY};
+		MUST(enn_engine_send(p->client.e, p->now, &early));
+	}
 	tls_pair_go_on(p);
 }
 

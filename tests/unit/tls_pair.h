@@ -30,6 +30,7 @@ struct tls_pair {
 	void (*ask)(struct tls_pair *p, struct tls_end *end, const struct enn_event *event);
 	void *user;
 	enn_time now;			  /* ENN_SECOND */
+	const char *early;		  /* sent as early data if it can be, else after; or NULL */
 	const struct enn_env *server_env; /* NULL: the client's */
 };
 

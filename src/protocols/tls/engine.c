@@ -185,6 +185,13 @@ static void give_question(struct enn_tls *t, struct enn_event *event)
 
 	if (t->question == ENN_OUTCOME_VALIDATE_PEER) {
 		event->type = ENN_EVENT_VALIDATE_PEER;
+	} else if (t->question == ENN_OUTCOME_WANT_CREDENTIAL) {
+		struct enn_bytes alpn = enn_handshake_question_alpn(t->hs);
+		event->type = ENN_EVENT_WANT_CREDENTIAL;
+		event->u.credential.server_name = (const char *)data.data;
+		event->u.credential.server_name_len = data.len;
+		event->u.credential.alpn = alpn.data;
+		event->u.credential.alpn_len = alpn.len;
 	} else if (t->question == ENN_OUTCOME_WANT_PSK) {
 		event->type = ENN_EVENT_WANT_PSK;
 		event->u.psk.identity = data.data;
