@@ -88,7 +88,7 @@ enum enn_status enn_crypto_new(enum enn_crypto_backend backend, struct enn_crypt
 	}
 	/* The algorithms are in every default provider: a failure here is memory, or a libcrypto
 	 * configured without them. */
-	if (!fetch_symmetric(c) || !fetch_key_exchange(c) || !enn_blake2s_open(c)) {
+	if (!fetch_symmetric(c) || !fetch_key_exchange(c)) {
 		status = ENN_E_UNSUPPORTED;
 	} else {
 		status = open_backend(c, backend);
@@ -114,7 +114,6 @@ void enn_crypto_free(struct enn_crypto *c)
 	for (size_t i = 0; i < ENN_HASH_COUNT; i++) {
 		EVP_MD_free(c->md[i]);
 	}
-	enn_blake2s_close(c);
 	EVP_PKEY_CTX_free(c->x25519_maker);
 	EVP_PKEY_free(c->x25519_base);
 	EVP_PKEY_free(c->x25519_peer);

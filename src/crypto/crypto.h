@@ -24,15 +24,8 @@ struct enn_crypto {
 	EVP_PKEY *x25519_peer;	       /* its public key is replaced for each derivation */
 	EC_GROUP *group[ENN_KX_COUNT]; /* P-256 and P-384; NULL for X25519 */
 	BN_CTX *bn;		       /* scratch of the two */
-	EVP_MD *blake2s;
-	EVP_MD_CTX *blake2s_hash;
-	EVP_MAC_CTX *blake2s_mac;
 	char description[160];
 };
-
-/* blake2s.c: sets and frees the three blake2s fields. */
-bool enn_blake2s_open(struct enn_crypto *crypto);
-void enn_blake2s_close(struct enn_crypto *crypto);
 
 /* aead_ipsec_mb.c, or aead_no_ipsec_mb.c in a build without it: sets crypto->mb.
  * ENN_E_UNSUPPORTED: this CPU or this library is not fit for it. `any` accepts instruction sets
