@@ -144,6 +144,7 @@ void cli_report_error(const struct cli_options *o, const char *what, const struc
 void cli_report_ready(const struct cli_options *o, struct enn_connection c);
 void cli_report_event(const struct cli_options *o, const struct enn_taps_event *event);
 void cli_report_listening(const struct cli_options *o, struct enn_listener l);
+void cli_report_reloaded(const struct cli_options *o);
 void cli_report_end(const struct cli_options *o, struct enn_connection c);
 /* A line that is rewritten in place: only on a terminal, only after a second. */
 void cli_progress(const struct cli_options *o, uint64_t sent, uint64_t received, double seconds);

@@ -27,6 +27,8 @@ void cli_keygen_help(FILE *out)
 	      "  --server          only for servers\n"
 	      "  --days N          valid for N days (365); negative: ended already, for tests\n"
 	      "  --csr             a request instead of a certificate\n"
+	      "  --raw-key         no certificate: the public key in PREFIX.pub, and its pin on "
+	      "standard output\n"
 	      "  --sign-csr FILE   a certificate for this request (with --issuer)\n"
 	      "  --crl             a revocation list of --issuer\n"
 	      "  --revoke FILE     a certificate to put on it; again for more\n"
@@ -177,6 +179,32 @@ static bool make_request(const struct keygen *k)
 	return good;
 }
 
+/* sha256/ and the digest of the SubjectPublicKeyInfo in base64 (RFC 7469): what --pin takes. */
+static bool print_pin(EVP_PKEY *key)
+{
+	unsigned char *der = NULL;
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned char text[64];
+	int len = i2d_PUBKEY(key, &der);
+	bool good = len > 0 &&
+		    EVP_Digest(der, (size_t)len, digest, NULL, EVP_sha256(), NULL) == 1 &&
+		    EVP_EncodeBlock(text, digest, 32) > 0;
+
+	OPENSSL_free(der);
+	return good && printf("sha256/%s\n", (const char *)text) > 0;
+}
+
+static bool make_raw_key(const struct keygen *k)
+{
+	EVP_PKEY *key = all_absent(k, "key", "pub") ? keygen_key(k->type) : NULL;
+	bool good = key != NULL && write_key(k, key);
+	FILE *file = good ? create(k, "pub", 0644) : NULL;
+
+	good = file != NULL && finish(file, PEM_write_PUBKEY(file, key) == 1) && print_pin(key);
+	EVP_PKEY_free(key);
+	return good;
+}
+
 static bool sign_request(const struct keygen *k, X509 *issuer, EVP_PKEY *issuer_key)
 {
 	BIO *in = BIO_new_file(k->sign, "r");
@@ -217,6 +245,7 @@ enum {
 	SERVER,
 	DAYS,
 	CSR,
+	RAW_KEY,
 	SIGN,
 	CRL,
 	REVOKE,
@@ -234,6 +263,7 @@ static const struct option options[] = {
 	{"server", no_argument, NULL, SERVER},
 	{"days", required_argument, NULL, DAYS},
 	{"csr", no_argument, NULL, CSR},
+	{"raw-key", no_argument, NULL, RAW_KEY},
 	{"sign-csr", required_argument, NULL, SIGN},
 	{"crl", no_argument, NULL, CRL},
 	{"revoke", required_argument, NULL, REVOKE},
@@ -295,6 +325,9 @@ static bool take(struct keygen *k, int c)
 	case CSR:
 		k->csr = true;
 		return true;
+	case RAW_KEY:
+		k->raw = true;
+		return true;
 	case SIGN:
 		k->sign = optarg;
 		return true;
@@ -313,21 +346,22 @@ static bool take(struct keygen *k, int c)
 
 static bool check(const struct keygen *k)
 {
-	int kinds = k->csr + k->crl + (k->sign != NULL);
+	int kinds = k->csr + k->crl + k->raw + (k->sign != NULL);
 
 	if (k->out == NULL) {
 		cli_error("keygen: --out PREFIX is needed");
 		return false;
 	}
 	if (kinds > 1) {
-		cli_error("keygen: --csr, --crl and --sign-csr exclude each other");
+		cli_error("keygen: --csr, --crl, --raw-key and --sign-csr exclude each other");
 		return false;
 	}
 	if ((k->crl || k->sign != NULL) && k->issuer == NULL) {
 		cli_error("keygen: --issuer is needed");
 		return false;
 	}
-	if (!k->ca && !k->crl && k->sign == NULL && k->host_count == 0 && k->name == NULL) {
+	if (!k->ca && !k->crl && !k->raw && k->sign == NULL && k->host_count == 0 &&
+	    k->name == NULL) {
 		cli_error("keygen: --host or --name is needed");
 		return false;
 	}
@@ -342,6 +376,7 @@ static bool make(const struct keygen *k)
 
 	if (good) {
 		good = k->csr	 ? make_request(k)
+		       : k->raw	 ? make_raw_key(k)
 		       : k->crl	 ? make_crl(k, issuer, issuer_key)
 		       : k->sign ? sign_request(k, issuer, issuer_key)
 				 : make_certificate(k, issuer, issuer_key);

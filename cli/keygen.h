@@ -29,6 +29,7 @@ struct keygen {
 	long days;
 	bool ca;
 	bool csr;
+	bool raw;
 	bool crl;
 	bool client;
 	bool server;

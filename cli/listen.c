@@ -122,10 +122,33 @@ static void sweep(struct pump_loop *loop)
 	}
 }
 
+/* SIGHUP: certificates, keys, CRLs and OCSP responses are read again, for those who come from now on. What
+ * cannot be used changes nothing. */
+static void reload(struct pump_loop *loop)
+{
+	struct listen *state = loop->user;
+	struct enn_security *security = cli_security(loop->o);
+	struct enn_error error;
+
+	if (security == NULL) { /* which was told */
+		cli_report_warning(loop->o, "nothing was reloaded: the old files stay in use");
+		return;
+	}
+	if (enn_listener_set_security(state->listener, security, &error) == ENN_OK) {
+		cli_report_reloaded(loop->o);
+	} else {
+		cli_report_error(loop->o, "nothing was reloaded", &error);
+	}
+	enn_security_free(security);
+}
+
 static bool done(struct pump_loop *loop)
 {
 	struct listen *state = loop->user;
 
+	if (pump_take_hangup()) {
+		reload(loop);
+	}
 	sweep(loop);
 	if (state->stopped) {
 		return true;
@@ -181,6 +204,7 @@ int cli_listen(int argc, char **argv)
 		return CLI_OK;
 	}
 	pump_signals();
+	pump_catch_hangup();
 	struct enn_context_options options = {.keylog_path = o.keylog};
 	if (enn_context_new(&options, &loop.context, &error) != ENN_OK) {
 		cli_report_error(&o, "cannot start", &error);

@@ -18,11 +18,32 @@
 
 /* ---- signals --------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t stop_signal; /* the one thing a signal handler may touch */
+/* All that a signal handler may touch. */
+static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t hangup_signal;
 
 static void on_signal(int number)
 {
-	stop_signal = number;
+	if (number == SIGHUP) {
+		hangup_signal = 1;
+	} else {
+		stop_signal = number;
+	}
+}
+
+void pump_catch_hangup(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	(void)sigaction(SIGHUP, &action, NULL);
+}
+
+bool pump_take_hangup(void)
+{
+	bool came = hangup_signal != 0;
+
+	hangup_signal = 0;
+	return came;
 }
 
 void pump_signals(void)

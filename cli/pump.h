@@ -108,5 +108,8 @@ enn_time pump_quiet_end(const struct pump *p);
 int pump_run(struct pump_loop *loop);
 /* SIGINT and SIGTERM end pump_run; SIGPIPE is ignored. */
 void pump_signals(void);
+/* SIGHUP no longer ends the process: pump_take_hangup tells once that it came. */
+void pump_catch_hangup(void);
+bool pump_take_hangup(void);
 
 #endif

@@ -264,6 +264,15 @@ void cli_report_listening(const struct cli_options *o, struct enn_listener l)
 	}
 }
 
+void cli_report_reloaded(const struct cli_options *o)
+{
+	if (o->json) {
+		print_json(json_pack("{s:s}", "event", "reloaded"));
+	} else if (!o->quiet) {
+		fputs("reloaded   certificates, keys, CRLs and OCSP responses\n", stderr);
+	}
+}
+
 void cli_report_end(const struct cli_options *o, struct enn_connection c)
 {
 	struct enn_connection_info info;
