@@ -139,6 +139,8 @@ const char *cli_nearest(const char *word, const char *const *names, size_t count
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A sentence that is shown even with --quiet; as JSON when asked for. */
 void cli_report_warning(const struct cli_options *o, const char *text);
+/* A log sink, with the options as its context: what was decided and why. */
+void cli_report_log(void *options, enum enn_log_level level, const char *text);
 /* An error value with what it means; also as JSON when asked for. */
 void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error);
 void cli_report_ready(const struct cli_options *o, struct enn_connection c);

@@ -193,7 +193,9 @@ int cli_connect(int argc, char **argv)
 		return CLI_OK;
 	}
 	pump_signals();
-	struct enn_context_options options = {.keylog_path = o.keylog};
+	struct enn_context_options options = {.keylog_path = o.keylog,
+					      .log = o.verbose > 0 ? cli_report_log : NULL,
+					      .log_ctx = &o};
 	if (enn_context_new(&options, &loop.context, &error) != ENN_OK) {
 		cli_report_error(&o, "cannot start", &error);
 		return CLI_LOCAL;

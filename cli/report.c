@@ -4,13 +4,12 @@
  * stdout belongs to the connection.
  */
 #include <jansson.h>
-#include <openssl/bio.h>
-#include <openssl/x509.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "certificate.h"
 #include "cli.h"
 
 void cli_error(const char *format, ...)
@@ -66,6 +65,22 @@ void cli_report_warning(const struct cli_options *o, const char *text)
 	}
 }
 
+/* The library's log: decisions with -v, the rest with -vv. Failures come as events too. */
+void cli_report_log(void *options, enum enn_log_level level, const char *text)
+{
+	const struct cli_options *o = options;
+
+	if (level < ENN_LOG_INFO || (level == ENN_LOG_DEBUG && o->verbose < 2)) {
+		return;
+	}
+	if (o->json) {
+		print_json(json_pack("{s:s,s:o}", "event", "reason", "text",
+				     text_of(text, strlen(text))));
+	} else {
+		fprintf(stderr, "why        %s\n", text);
+	}
+}
+
 void cli_report_error(const struct cli_options *o, const char *what, const struct enn_error *error)
 {
 	char text[ENN_ERROR_TEXT_MAX + 160];
@@ -109,27 +124,31 @@ static const char *early_name(enum enn_early_data_state state)
 	return names[state];
 }
 
-static void certificate_text(const uint8_t *der, size_t len, char *out, size_t cap)
+/* What else was agreed, where it was. */
+static void add_details(json_t *j, const struct enn_info *s)
 {
-	const unsigned char *p = der;
-	X509 *x = d2i_X509(NULL, &p, (long)len);
-	BIO *bio = BIO_new(BIO_s_mem());
+	char pin[CERTIFICATE_PIN];
 
-	out[0] = '\0';
-	if (x != NULL && bio != NULL) {
-		char *data = NULL;
-		X509_NAME_print_ex(bio, X509_get_subject_name(x), 0, XN_FLAG_RFC2253);
-		BIO_puts(bio, ", issued by ");
-		X509_NAME_print_ex(bio, X509_get_issuer_name(x), 0, XN_FLAG_RFC2253);
-		BIO_puts(bio, ", valid ");
-		ASN1_TIME_print(bio, X509_get0_notBefore(x));
-		BIO_puts(bio, " to ");
-		ASN1_TIME_print(bio, X509_get0_notAfter(x));
-		long n = BIO_get_mem_data(bio, &data);
-		(void)snprintf(out, cap, "%.*s", (int)n, data);
+	if (s->peer_raw_key && certificate_key_pin(s->peer_key, s->peer_key_len, pin)) {
+		json_object_set_new(j, "peer_key", json_string(pin));
 	}
-	BIO_free(bio);
-	X509_free(x);
+	if (s->peer_status_len > 0) {
+		json_object_set_new(j, "ocsp",
+				    json_string(s->peer_status_good ? "good" : "unused"));
+	}
+	if (s->certificate_compression != NULL) {
+		json_object_set_new(j, "certificate_compression",
+				    json_string(s->certificate_compression));
+	}
+	if (s->ech_accepted) {
+		json_object_set_new(j, "ech", json_true());
+	}
+}
+
+/* Early data makes a listener's connection known before its handshake is over. */
+static double handshake_ms(const struct enn_connection_info *info)
+{
+	return info->ready == 0 ? 0 : (double)(info->ready - info->started) / 1e6;
 }
 
 static void ready_json(const struct enn_connection_info *info)
@@ -139,9 +158,10 @@ static void ready_json(const struct enn_connection_info *info)
 	json_t *chain = json_array();
 
 	for (size_t i = 0; i < s->peer_chain_len; i++) {
-		char text[1024];
-		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
-		json_array_append_new(chain, json_string(text)); /* ASCII */
+		struct certificate c;
+		if (certificate_read(s->peer_chain[i].der, s->peer_chain[i].len, &c)) {
+			json_array_append_new(chain, certificate_json(&c));
+		}
 	}
 	json_t *j = json_pack(
 		"{s:s,s:s,s:s,s:s*,s:s*,s:b,s:b,s:b,s:b,s:s,s:o,s:f}", "event", "ready", "remote",
@@ -149,7 +169,7 @@ static void ready_json(const struct enn_connection_info *info)
 		s->version, "group", s->key_exchange, "signature", s->signature, "resumed",
 		s->resumed, "psk", s->external_psk, "retry", s->hello_retry, "authenticated",
 		s->peer_authenticated, "early_data", early_name(s->early_data), "chain", chain,
-		"milliseconds", (double)(info->ready - info->started) / 1e6);
+		"milliseconds", handshake_ms(info));
 	json_object_set_new(j, "cipher", json_string(s->cipher));
 	if (s->alpn_len > 0) {
 		json_object_set_new(j, "alpn", text_of((const char *)s->alpn, s->alpn_len));
@@ -158,7 +178,28 @@ static void ready_json(const struct enn_connection_info *info)
 		json_object_set_new(j, "server_name",
 				    text_of(s->server_name, strlen(s->server_name)));
 	}
+	add_details(j, s);
 	print_json(j);
+}
+
+static void details_text(const struct enn_info *s)
+{
+	char pin[CERTIFICATE_PIN];
+
+	if (s->peer_raw_key && certificate_key_pin(s->peer_key, s->peer_key_len, pin)) {
+		fprintf(stderr, "raw key    %s\n", pin);
+	}
+	if (s->peer_status_len > 0) {
+		fprintf(stderr, "ocsp       %s\n",
+			s->peer_status_good ? "good" : "came, and was not looked at");
+	}
+	if (s->certificate_compression != NULL) {
+		fprintf(stderr, "compressed with %s (its certificate)\n",
+			s->certificate_compression);
+	}
+	if (s->ech_accepted) {
+		fprintf(stderr, "hello      encrypted (ECH)\n");
+	}
 }
 
 static void ready_text(const struct cli_options *o, const struct enn_connection_info *info)
@@ -167,8 +208,7 @@ static void ready_text(const struct cli_options *o, const struct enn_connection_
 	char remote[ENN_ADDRESS_TEXT_MAX];
 
 	fprintf(stderr, "connected  %s in %.1f ms\n",
-		enn_address_string(&info->path.remote, remote, sizeof(remote)),
-		(double)(info->ready - info->started) / 1e6);
+		enn_address_string(&info->path.remote, remote, sizeof(remote)), handshake_ms(info));
 	fprintf(stderr, "security   %s, %s, %s%s%s\n", s->version, s->cipher,
 		s->key_exchange ? s->key_exchange : "no key exchange (psk_ke)",
 		s->signature ? ", " : "", s->signature ? s->signature : "");
@@ -187,12 +227,12 @@ static void ready_text(const struct cli_options *o, const struct enn_connection_
 	if (s->early_data != ENN_EARLY_DATA_NONE) {
 		fprintf(stderr, "early data %s\n", early_name(s->early_data));
 	}
-	for (size_t i = 0; i < s->peer_chain_len; i++) {
-		char text[1024];
-		certificate_text(s->peer_chain[i].der, s->peer_chain[i].len, text, sizeof(text));
-		fprintf(stderr, "%s %zu %s\n", "cert     ", i, text);
-		if (o->verbose < 2) {
-			break;
+	details_text(s);
+	for (size_t i = 0; i < s->peer_chain_len && (i == 0 || o->verbose > 1); i++) {
+		struct certificate c;
+		if (certificate_read(s->peer_chain[i].der, s->peer_chain[i].len, &c)) {
+			fprintf(stderr, "cert %zu\n", i);
+			certificate_print(stderr, &c, "  ");
 		}
 	}
 }

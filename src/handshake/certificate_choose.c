@@ -3,7 +3,7 @@
  * Which of our credentials to show: its kind (RFC 7250), a key that can sign what the peer verifies
  * (RFC 8446 §4.4.2.2), and then the name, the issuer and the signatures that the peer would like.
  */
-#include "handshake/internal.h"
+#include "handshake/reasons.h"
 
 /* The first scheme in our order that the peer accepts and the credential's key can make. */
 static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_credential *k,
@@ -217,6 +217,7 @@ enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 		if ((hs->own_type == ENN_CERTIFICATE_X509 ||
 		     hs->own_type == ENN_CERTIFICATE_RAW_KEY) &&
 		    enn_certificate_choose(hs, ch->signatures, ch->server_name, ch->authorities)) {
+			enn_reasons_certificate(hs, ch->server_name);
 			return check_name(hs, ch);
 		}
 	}

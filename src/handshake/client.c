@@ -3,6 +3,7 @@
  * The client after its hello (RFC 8446 §A.1).
  */
 #include "handshake/internal.h"
+#include "handshake/reasons.h"
 
 static enum enn_status illegal(struct enn_handshake *hs, const char *where, const char *what)
 {
@@ -135,6 +136,7 @@ static enum enn_status receive_hello_retry(struct enn_handshake *hs, enn_time no
 	/* §4.2.10: early data is over; what was sent comes again after the handshake. */
 	if (hs->offered_early) {
 		hs->c->result.early_data = ENN_EARLY_DATA_REJECTED;
+		enn_reasons_early_data(hs);
 		*outcome = ENN_OUTCOME_EARLY_DATA;
 	}
 	return enn_client_hello_send(hs, now);
@@ -274,6 +276,7 @@ static enum enn_status receive_server_hello(struct enn_handshake *hs, enn_time n
 	enn_hs_transcript_choose(hs, enn_hash_alg(suite->hash));
 	enn_hs_transcript_add(hs, message.data, message.len);
 	ENN_TRY(exchange_keys(hs, &sh));
+	enn_reasons_client(hs);
 	hs->state = ENN_HS_CLIENT_EXPECT_ENCRYPTED_EXTENSIONS;
 	return handshake_keys(hs);
 }
@@ -338,6 +341,9 @@ static enum enn_status take_early_data(struct enn_handshake *hs,
 		}
 	}
 	result->early_data = accepted ? ENN_EARLY_DATA_ACCEPTED : ENN_EARLY_DATA_REJECTED;
+	if (!accepted) {
+		enn_reasons_early_data(hs);
+	}
 	*outcome = ENN_OUTCOME_EARLY_DATA;
 	if (!accepted) {
 		/* its keys are of no more use: the next thing sent is protected by handshake keys */

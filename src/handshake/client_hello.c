@@ -4,6 +4,7 @@
  * §4.2), the first and, after a HelloRetryRequest, the second.
  */
 #include "handshake/ech.h"
+#include "handshake/reasons.h"
 
 /* ---- what is offered -------------------------------------------------------------------- */
 
@@ -52,23 +53,34 @@ enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t g
 	return ENN_OK;
 }
 
-/* Whether a stored session may be offered now: for this peer, in time, with an allowed suite, and not one that
+/* Why a stored session may not be offered now; NULL: it may. It must be for this peer, in time, with an allowed suite, and not one that
  * was made without the authentication that is wanted now. */
-static bool session_fits(const struct enn_handshake *hs, const struct enn_session *s, int64_t wall)
+static const char *session_obstacle(const struct enn_handshake *hs, const struct enn_session *s,
+				    int64_t wall)
 {
 	const char *name = hs->c->result.server_name == NULL ? "" : hs->c->result.server_name;
 	struct enn_bytes wanted = {(const uint8_t *)name, strlen(name)};
 	int64_t age = wall - s->issued;
 
+	if (s->ticket.len == 0 || !enn_bytes_equal(s->server_name, wanted)) {
+		return "it is for another name";
+	}
+	if (age < 0 || age >= (int64_t)s->lifetime * (int64_t)ENN_SECOND) {
+		return "its time is over";
+	}
+	if (!enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
+			       s->suite)) {
+		return "its cipher suite is not allowed now";
+	}
 	/* A session is worth what the full handshake checked: under other rules it proves nothing. It is
 	 * also the certificate that we gave then: with another one we would be somebody else. */
-	return s->ticket.len > 0 && enn_bytes_equal(s->server_name, wanted) && age >= 0 &&
-	       age < (int64_t)s->lifetime * (int64_t)ENN_SECOND &&
-	       enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
-				 s->suite) &&
-	       enn_bytes_equal(enn_security_rules(hs->security, false), s->rules) &&
-	       (s->peer_authenticated ||
-		!enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER));
+	if (!enn_bytes_equal(enn_security_rules(hs->security, false), s->rules)) {
+		return "it was made under other rules of verification, or as another client";
+	}
+	if (!s->peer_authenticated && enn_security_flag(hs->security, ENN_SECURITY_VERIFY_PEER)) {
+		return "the server was not authenticated then";
+	}
+	return NULL;
 }
 
 static bool alpn_is_offered(const struct enn_security *security, struct enn_bytes alpn)
@@ -87,8 +99,13 @@ static void offer_session(struct enn_handshake *hs, int64_t wall)
 	struct enn_bytes blob = {hs->session, hs->session_len};
 	struct enn_session *s = &hs->session_view;
 
-	if (!enn_security_flag(hs->security, ENN_SECURITY_RESUME) || blob.len == 0 ||
-	    !enn_session_decode(blob, s) || !session_fits(hs, s, wall)) {
+	if (!enn_security_flag(hs->security, ENN_SECURITY_RESUME) || blob.len == 0) {
+		return;
+	}
+	const char *why =
+		enn_session_decode(blob, s) ? session_obstacle(hs, s, wall) : "it cannot be read";
+	enn_reasons_session(hs, "the session is not offered", why);
+	if (why != NULL) {
 		return;
 	}
 	uint64_t age_ms = (uint64_t)(wall - s->issued) / ENN_MILLISECOND;

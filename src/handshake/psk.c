@@ -3,7 +3,7 @@
  * Pre-shared keys: binders, and the server's choice (RFC 8446 §4.2.11).
  */
 #include "features/session_cache.h"
-#include "handshake/internal.h"
+#include "handshake/reasons.h"
 
 void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *hash,
 		    struct enn_bytes key, bool external, struct enn_bytes partial, uint8_t *out)
@@ -115,20 +115,32 @@ static bool serves_strangers(const struct enn_security *security)
  * is required, only if there was one. One from other rules than today's (another authority, no
  * CRL, another PSK) would let in whom a full handshake refuses; only that of a client who
  * proved nothing, to a server that asks for nothing, is as good as ever. */
-static bool ticket_fits(const struct enn_handshake *hs, const struct enn_client_hello *ch,
-			const struct enn_session *s, int64_t wall)
+static const char *ticket_obstacle(const struct enn_handshake *hs,
+				   const struct enn_client_hello *ch, const struct enn_session *s,
+				   int64_t wall)
 {
 	struct enn_bytes name =
 		ch->server_name.len <= 255 ? ch->server_name : (struct enn_bytes){NULL, 0};
 	int64_t age = wall - s->issued;
 	bool same_rules = enn_bytes_equal(enn_security_rules(hs->security, true), s->rules);
 
-	return enn_bytes_equal(s->server_name, name) && age >= 0 &&
-	       age < (int64_t)s->lifetime * (int64_t)ENN_SECOND &&
-	       hash_is_usable(hs, ch, enn_tls_suite_by_code(s->suite)->hash) &&
-	       (same_rules || (!s->peer_authenticated && serves_strangers(hs->security))) &&
-	       (s->peer_authenticated ||
-		!enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT));
+	if (!enn_bytes_equal(s->server_name, name)) {
+		return "it was made for another name";
+	}
+	if (age < 0 || age >= (int64_t)s->lifetime * (int64_t)ENN_SECOND) {
+		return "its time is over";
+	}
+	if (!hash_is_usable(hs, ch, enn_tls_suite_by_code(s->suite)->hash)) {
+		return "no cipher suite with its hash is shared now";
+	}
+	if (!same_rules && (s->peer_authenticated || !serves_strangers(hs->security))) {
+		return "it was made under other rules of verification";
+	}
+	if (!s->peer_authenticated &&
+	    enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) {
+		return "the client was not authenticated then, and has to be";
+	}
+	return NULL;
 }
 
 static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
@@ -153,8 +165,12 @@ static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
 	struct enn_session session;
 	struct enn_bytes plain = {state, len};
 	*ours = status == ENN_OK;
-	if (status != ENN_OK || !enn_session_decode(plain, &session) ||
-	    !ticket_fits(hs, ch, &session, wall)) {
+	const char *why = status != ENN_OK ? "it is no ticket of ours, or the key of it is gone"
+			  : !enn_session_decode(plain, &session)
+				  ? "it cannot be read"
+				  : ticket_obstacle(hs, ch, &session, wall);
+	enn_reasons_session(hs, "the identity offered is not resumed", why);
+	if (why != NULL) {
 		enn_free_secret(hs->env, state, identity.len);
 		return status == ENN_E_MEMORY
 			       ? enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key")

@@ -5,6 +5,7 @@
  */
 #include "features/early_data.h"
 #include "handshake/internal.h"
+#include "handshake/reasons.h"
 
 /* What was chosen out of one ClientHello. */
 struct choice {
@@ -296,23 +297,40 @@ static enum enn_status check_retry(struct enn_handshake *hs, const struct enn_cl
 
 /* ---- early data ---------------------------------------------------------------------------------------- */
 
-/* §4.2.10: all that must be equal, and fresh (§8). */
-static bool accept_early_data(struct enn_handshake *hs, enn_time now,
-			      const struct enn_client_hello *ch, const struct choice *choice)
+/* §4.2.10: all that must be equal, and fresh (§8). Why it is not; NULL: it is. */
+static const char *early_data_obstacle(struct enn_handshake *hs, enn_time now,
+				       const struct enn_client_hello *ch,
+				       const struct choice *choice)
 {
 	const struct enn_session *s = &choice->psk.session;
 	struct enn_bytes alpn = {hs->c->result.alpn, hs->c->result.alpn_len};
 	struct enn_bytes binder = {NULL, 0};
 
-	if (!enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA) || !choice->psk.chosen ||
-	    choice->psk.external || choice->psk.index != 0 || s->max_early_data == 0 ||
-	    s->suite != choice->suite->code || !enn_bytes_equal(alpn, s->alpn) ||
-	    hs->c->result.hello_retry || !enn_psk_binder_at(ch, 0, &binder)) {
-		return false;
+	if (!enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA)) {
+		return "it is not accepted here";
 	}
-	return enn_early_data_check(hs->security, enn_hs_wall(hs->env, now), s->issued,
-				    choice->psk.client_age_ms, binder.data,
-				    binder.len) == ENN_EARLY_DATA_FRESH;
+	if (!choice->psk.chosen || choice->psk.external || choice->psk.index != 0 ||
+	    s->max_early_data == 0) {
+		return "the first session offered is not the one resumed, or allows none";
+	}
+	if (s->suite != choice->suite->code) {
+		return "the session had another cipher suite";
+	}
+	if (!enn_bytes_equal(alpn, s->alpn)) {
+		return "the session had another application protocol";
+	}
+	if (hs->c->result.hello_retry || !enn_psk_binder_at(ch, 0, &binder)) {
+		return "there was a HelloRetryRequest";
+	}
+	switch (enn_early_data_check(hs->security, enn_hs_wall(hs->env, now), s->issued,
+				     choice->psk.client_age_ms, binder.data, binder.len)) {
+	case ENN_EARLY_DATA_FRESH:
+		return NULL;
+	case ENN_EARLY_DATA_STALE:
+		return "it is not fresh: the client's clock, or a long way";
+	default:
+		return "it may be a replay";
+	}
 }
 
 static enum enn_status decide_early_data(struct enn_handshake *hs, enn_time now,
@@ -328,7 +346,9 @@ static enum enn_status decide_early_data(struct enn_handshake *hs, enn_time now,
 	if (!(ch->has & ENN_HAS_EARLY_DATA)) {
 		return ENN_OK;
 	}
-	if (!accept_early_data(hs, now, ch, choice)) {
+	const char *why = early_data_obstacle(hs, now, ch, choice);
+	enn_reasons_session(hs, "early data is rejected", why);
+	if (why != NULL) {
 		result->early_data = ENN_EARLY_DATA_REJECTED;
 		hs->early_skip = ENN_SKIP_UNDECIPHERABLE;
 		return ENN_OK;
@@ -506,6 +526,10 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	uint8_t mode;
 	hs->c->result.tickets_usable = enn_psk_choose_mode(hs, &ch, &mode);
 	status = choose(hs, now, &ch, &choice, &ask);
+	if (status == ENN_OK && !ask) {
+		enn_reasons_server(hs, &ch, choice.suite, choice.group, choice.share.len > 0,
+				   choice.psk.chosen);
+	}
 	if (status == ENN_OK && ask) {
 		status = park_for_psk(hs, message, outcome);
 	} else if (status == ENN_OK && choice.group != NULL && choice.share.len == 0) {

@@ -65,7 +65,7 @@ static void lose(struct enn_listen *l, const struct enn_error *error)
 {
 	char line[ENN_ERROR_TEXT_MAX + 64];
 
-	enn_log(enn_context_env(l->ctx), ENN_LOG_INFO, "incoming connection lost: %s",
+	enn_log(enn_context_env(l->ctx), ENN_LOG_DEBUG, "incoming connection lost: %s",
 		enn_error_string(error, line, sizeof(line)));
 	soft_error(l, error);
 }
