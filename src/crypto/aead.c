@@ -6,9 +6,13 @@
 
 #include "base/compiler.h"
 #include "crypto/aead_backend.h"
+#include "crypto/cbc_hmac.h"
 
 static const struct enn_aead_backend *choose(const struct enn_crypto *crypto, enum enn_aead_id id)
 {
+	if (id >= ENN_AEAD_COUNT) {
+		return enn_cbc_hmac(id);
+	}
 	return crypto->mb != NULL ? enn_aead_ipsec_mb(id) : enn_aead_libcrypto(id);
 }
 

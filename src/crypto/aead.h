@@ -19,7 +19,7 @@ struct enn_aead;
 
 enum enn_aead_direction { ENN_AEAD_SEAL, ENN_AEAD_OPEN };
 
-/* key is alg->key_len bytes. Memory comes from env. ENN_E_MEMORY, ENN_E_CRYPTO. */
+/* key is alg->key_len bytes, then alg->mac_key_len. Memory comes from env. ENN_E_MEMORY, ENN_E_CRYPTO. */
 enum enn_status enn_aead_new(const struct enn_env *env, const struct enn_aead_alg *alg,
 			     enum enn_aead_direction direction, const uint8_t *key,
 			     struct enn_aead **out);

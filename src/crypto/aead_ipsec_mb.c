@@ -197,7 +197,7 @@ const struct enn_aead_backend *enn_aead_ipsec_mb(enum enn_aead_id id)
 		return &gcm_256;
 	case ENN_AEAD_CHACHA20_POLY1305:
 		return &enn_aead_mb_chacha;
-	case ENN_AEAD_COUNT:
+	default:
 		break;
 	}
 	return NULL;

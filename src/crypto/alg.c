@@ -9,7 +9,7 @@
 /* seal_limit: RFC 8446 §5.5 allows 2^24.5 full records for AES-GCM; with ChaCha20-Poly1305 the
  * sequence number wraps first. open_failure_limit: RFC 9147 §4.5.3 (2^36 for all of them) is the
  * strictest of its readers. */
-static const struct enn_aead_alg aeads[ENN_AEAD_COUNT] = {
+static const struct enn_aead_alg aeads[ENN_CBC_END] = {
 	[ENN_AEAD_AES_128_GCM] = {.id = ENN_AEAD_AES_128_GCM,
 				  .name = "AEAD_AES_128_GCM",
 				  .key_len = 16,
@@ -40,6 +40,40 @@ static const struct enn_aead_alg aeads[ENN_AEAD_COUNT] = {
 					.srtp_profile = 0,
 					.seal_limit = UINT64_MAX,
 					.open_failure_limit = UINT64_C(1) << 36},
+	/* The nonce is the initialisation vector. seal_limit: 2^42 blocks of 128 bits, where two equal ones have
+	 * a chance of 2^-45. */
+	[ENN_CBC_AES_128_SHA1] = {.id = ENN_CBC_AES_128_SHA1,
+				  .name = "AES_128_CBC_HMAC_SHA1",
+				  .key_len = 16,
+				  .nonce_len = 16,
+				  .tag_len = 20,
+				  .mac_key_len = 20,
+				  .seal_limit = UINT64_C(1) << 32,
+				  .open_failure_limit = UINT64_C(1) << 36},
+	[ENN_CBC_AES_256_SHA1] = {.id = ENN_CBC_AES_256_SHA1,
+				  .name = "AES_256_CBC_HMAC_SHA1",
+				  .key_len = 32,
+				  .nonce_len = 16,
+				  .tag_len = 20,
+				  .mac_key_len = 20,
+				  .seal_limit = UINT64_C(1) << 32,
+				  .open_failure_limit = UINT64_C(1) << 36},
+	[ENN_CBC_AES_128_SHA256] = {.id = ENN_CBC_AES_128_SHA256,
+				    .name = "AES_128_CBC_HMAC_SHA256",
+				    .key_len = 16,
+				    .nonce_len = 16,
+				    .tag_len = 32,
+				    .mac_key_len = 32,
+				    .seal_limit = UINT64_C(1) << 32,
+				    .open_failure_limit = UINT64_C(1) << 36},
+	[ENN_CBC_AES_256_SHA384] = {.id = ENN_CBC_AES_256_SHA384,
+				    .name = "AES_256_CBC_HMAC_SHA384",
+				    .key_len = 32,
+				    .nonce_len = 16,
+				    .tag_len = 48,
+				    .mac_key_len = 48,
+				    .seal_limit = UINT64_C(1) << 32,
+				    .open_failure_limit = UINT64_C(1) << 36},
 };
 
 static const struct enn_hash_alg hashes[ENN_HASH_COUNT] = {

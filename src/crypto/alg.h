@@ -24,7 +24,13 @@ enum enn_aead_id {
 	ENN_AEAD_AES_128_GCM,
 	ENN_AEAD_AES_256_GCM,
 	ENN_AEAD_CHACHA20_POLY1305,
-	ENN_AEAD_COUNT
+	ENN_AEAD_COUNT,
+	/* No AEADs, but presented as such: CBC with HMAC over the ciphertext (RFC 7366); cbc_hmac.h */
+	ENN_CBC_AES_128_SHA1 = ENN_AEAD_COUNT,
+	ENN_CBC_AES_256_SHA1,
+	ENN_CBC_AES_128_SHA256,
+	ENN_CBC_AES_256_SHA384,
+	ENN_CBC_END
 };
 
 struct enn_aead_alg {
@@ -33,6 +39,7 @@ struct enn_aead_alg {
 	uint8_t key_len;
 	uint8_t nonce_len;
 	uint8_t tag_len;
+	uint8_t mac_key_len;   /* CBC with HMAC only: follows the key of key_len bytes */
 	uint8_t esp_transform; /* IKEv2 ENCR id with a 16-byte ICV, 0 if none */
 	uint16_t tcpcrypt;     /* RFC 8548 table 5 */
 	uint16_t srtp_profile; /* RFC 7714 §14.2 */

@@ -71,6 +71,11 @@ struct enn_handshake_result {
 	uint8_t client_random[32];
 	uint8_t server_random[32];
 	bool extended_main_secret; /* RFC 7627 */
+	bool encrypt_then_mac;	   /* RFC 7366 */
+	/* The longest plaintext of a protected record, by direction, as RFC 8449 §4 counts it; 0: the version's. */
+	uint16_t send_limit;
+	uint16_t receive_limit;
+	uint16_t max_fragment_length; /* RFC 6066 §4: of unprotected records too; 0: not negotiated */
 };
 void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env);
 /* Drops what is needed only until READY. */

@@ -378,7 +378,7 @@ static void inject(struct world *w, bool record)
 static void inject_sealed(struct world *w)
 {
 	struct enn_tls *t = (struct enn_tls *)w->helper.engine;
-	uint8_t record[ENN_TLS_OVERHEAD + 256 + 64];
+	uint8_t record[ENN_TLS_MAX_OVERHEAD + 256 + 64];
 	uint8_t type = (uint8_t)(20 + next(w) % 5);
 	size_t n = next(w);
 
@@ -386,10 +386,10 @@ static void inject_sealed(struct world *w)
 	memcpy(record + ENN_TLS_HEADER, w->in, n);
 	w->in += n;
 	w->left -= n;
-	if (t->send.aead == NULL) {
+	if (t->send.protection == NULL) {
 		return;
 	}
-	size_t len = enn_tls_seal_in_place(&t->send, type, record, n, 0);
+	size_t len = enn_tls_seal_in_place(&t->send, t->carrier.env, type, record, n, 0);
 	feed(w, &w->victim, record, len);
 }
 

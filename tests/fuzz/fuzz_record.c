@@ -61,8 +61,8 @@ static void round_trip(const uint8_t *data, size_t size)
 	static const uint8_t key[16] = {1};
 	struct enn_env *env = fuzz_env();
 	const struct enn_aead_alg *alg = enn_aead_alg(ENN_AEAD_AES_128_GCM);
-	struct enn_tls_keys seal = {.sequence = size};
-	struct enn_tls_keys open = {.sequence = size};
+	struct enn_tls_keys seal = {.protection = &enn_tls_protection_13, .sequence = size};
+	struct enn_tls_keys open = {.protection = &enn_tls_protection_13, .sequence = size};
 	uint8_t record[ENN_TLS_OVERHEAD + 512 + 64];
 	uint8_t copy[sizeof(record)];
 	uint8_t type = 0;
@@ -74,7 +74,7 @@ static void round_trip(const uint8_t *data, size_t size)
 	FUZZ_ASSERT(enn_aead_new(env, alg, ENN_AEAD_SEAL, key, &seal.aead) == ENN_OK &&
 		    enn_aead_new(env, alg, ENN_AEAD_OPEN, key, &open.aead) == ENN_OK);
 	memcpy(record + ENN_TLS_HEADER, data, size);
-	size_t total = enn_tls_seal_in_place(&seal, 23, record, size, size % 64);
+	size_t total = enn_tls_seal_in_place(&seal, env, 23, record, size, size % 64);
 	FUZZ_ASSERT(total > 0 && total <= sizeof(record));
 	memcpy(copy, record, total);
 	FUZZ_ASSERT(enn_tls_open_record(&open, copy, total, &type, &content, &len, &alert));

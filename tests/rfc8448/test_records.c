@@ -54,8 +54,10 @@ static void use_epoch(struct walk *w, struct sender *s, enum epoch epoch)
 	assert_true(keys->known);
 	enn_aead_free(&w->env, s->seal.aead);
 	enn_aead_free(&w->env, s->open.aead);
-	s->seal = (struct enn_tls_keys){.aead = new_aead(w, ENN_AEAD_SEAL, keys->key)};
-	s->open = (struct enn_tls_keys){.aead = new_aead(w, ENN_AEAD_OPEN, keys->key)};
+	s->seal = (struct enn_tls_keys){.protection = &enn_tls_protection_13,
+					.aead = new_aead(w, ENN_AEAD_SEAL, keys->key)};
+	s->open = (struct enn_tls_keys){.protection = &enn_tls_protection_13,
+					.aead = new_aead(w, ENN_AEAD_OPEN, keys->key)};
 	memcpy(s->seal.iv, keys->iv, 12);
 	memcpy(s->open.iv, keys->iv, 12);
 }
@@ -120,7 +122,7 @@ static void check_protected(struct walk *w, struct sender *s, const struct trace
 
 	memset(room, 0xa5, sizeof(room));
 	memcpy(room + ENN_TLS_HEADER, payload.data, payload.len);
-	len = enn_tls_seal_in_place(&s->seal, type, room, payload.len, 0);
+	len = enn_tls_seal_in_place(&s->seal, &w->env, type, room, payload.len, 0);
 	assert_bytes(record, room, len);
 
 	/* The same record again is out of sequence, and a changed one is forged. */

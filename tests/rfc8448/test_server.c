@@ -57,7 +57,7 @@ static void check_flight(struct replay *r, bool client_certificate)
 {
 	struct enn_bytes prk = trace_find(r->trace, true,
 					  "derive write traffic keys for handshake data", 0, "PRK");
-	struct enn_tls_keys keys = {.sequence = 0};
+	struct enn_tls_keys keys = {.protection = &enn_tls_protection_13};
 	uint8_t key[16];
 	uint8_t type = 0;
 	uint8_t alert = 0;

@@ -38,7 +38,7 @@ static void test_rows(void **state)
 		assert_true(k->secret_len <= ENN_MAX_KX_SECRET);
 		assert_ptr_equal(enn_kx_alg_by_tls(k->tls_group), k);
 	}
-	assert_null(enn_aead_alg(ENN_AEAD_COUNT));
+	assert_null(enn_aead_alg(ENN_CBC_END));
 	assert_null(enn_hash_alg(ENN_HASH_COUNT));
 	assert_null(enn_kx_alg(ENN_KX_COUNT));
 	assert_null(enn_kx_alg_by_tls(0x0019));

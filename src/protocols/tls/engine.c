@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TLS 1.3 over a byte stream as an engine: the contract of ennead/engine.h.
+ * TLS over a byte stream as an engine: the contract of ennead/engine.h.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@ static const struct enn_handshake_carrier_ops carrier_ops = {
 	.reserve = enn_tls_reserve,
 	.commit = enn_tls_commit,
 	.secret = enn_tls_set_secret,
+	.keys12 = enn_tls_set_keys12,
 };
 
 static struct enn_tls *tls(struct enn_engine *e)
@@ -34,6 +35,7 @@ static void stop_receiving(struct enn_tls *t)
 {
 	enn_tls_drop_input(t);
 	wipe_keys(t, &t->receive);
+	enn_tls_drop_waiting(t);
 	enn_buffer_clear(&t->messages, t->carrier.env);
 	/* Data that was told last is lent until the next call of next_event: see take_back. */
 	if (t->partial_done == 0) {
@@ -234,6 +236,11 @@ static void give_event(struct enn_tls *t, uint32_t bit, struct enn_event *event)
 		event->u.keys.generation = bit == ENN_TLS_PENDING_KEYS_SENT ? t->send.generation
 									    : t->receive.generation;
 		break;
+	case ENN_TLS_PENDING_KEYS_EXPIRING:
+		event->type = ENN_EVENT_KEYS_EXPIRING;
+		event->u.keys.direction = ENN_DIRECTION_SEND;
+		event->u.keys.generation = t->send.generation;
+		break;
 	case ENN_TLS_PENDING_RECEIVED:
 		event->type = ENN_EVENT_RECEIVED;
 		event->u.received = (struct enn_message){
@@ -390,6 +397,9 @@ static enum enn_status tls_rekey(struct enn_engine *e, enn_time now, bool both)
 	ENN_TRY(refuse(t));
 	if (t->state != ENN_TLS_STATE_OPEN) {
 		return ENN_E_STATE;
+	}
+	if (enn_tls_is_12(t)) {
+		return ENN_E_UNSUPPORTED; /* it has no KeyUpdate, and nobody renegotiates */
 	}
 	if (t->send_closed) {
 		return ENN_E_CLOSED;

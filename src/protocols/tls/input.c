@@ -13,6 +13,7 @@
 #define SKIP_FLOOR	  65536u /* so much early data is skipped, whatever is configured */
 #define MAX_CCS		  32	 /* dummy change_cipher_spec records of one handshake */
 #define MAX_EMPTY_RECORDS 64	 /* in a row, without any content */
+#define MAX_WARNINGS	  4	 /* TLS 1.2 */
 
 /* ---- finding a record ----------------------------------------------------------------------- */
 
@@ -57,6 +58,18 @@ void enn_tls_stash_input(struct enn_tls *t)
 	(void)stash(t, t->lent_len);
 }
 
+/* RFC 8446 §5.1, §5.2; in TLS 1.2 every record is protected once one is (RFC 5246 §6.2.3). */
+static size_t longest_body(const struct enn_tls *t, uint8_t type)
+{
+	const struct enn_tls_protection *p = t->receive.protection;
+
+	if (p != NULL && (!p->typed || type == ENN_TLS_APPLICATION_DATA)) {
+		return p->longest_body;
+	}
+	return type == ENN_TLS_APPLICATION_DATA ? ENN_TLS_MAX_PLAINTEXT + ENN_TLS_MAX_EXPANSION
+						: ENN_TLS_MAX_PLAINTEXT;
+}
+
 /* Checks a header; *total is the record's whole length. */
 static bool check_header(struct enn_tls *t, const uint8_t *header, size_t *total)
 {
@@ -64,9 +77,7 @@ static bool check_header(struct enn_tls *t, const uint8_t *header, size_t *total
 	uint8_t type = enn_read_u8(&r);
 	(void)enn_read_u16(&r); /* §5.1: legacy_record_version MUST be ignored */
 	size_t length = enn_read_u16(&r);
-	size_t most = type == ENN_TLS_APPLICATION_DATA
-			      ? ENN_TLS_MAX_PLAINTEXT + ENN_TLS_MAX_EXPANSION
-			      : ENN_TLS_MAX_PLAINTEXT;
+	size_t most = longest_body(t, type);
 
 	if (type < ENN_TLS_CHANGE_CIPHER_SPEC || type > ENN_TLS_APPLICATION_DATA) {
 		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
@@ -121,6 +132,16 @@ static uint8_t *next_record(struct enn_tls *t, size_t *total)
 	return t->partial.mem + t->partial.head;
 }
 
+/* Whether the rules of TLS 1.2 hold: it was negotiated, or may still be. */
+static bool may_be_12(const struct enn_tls *t)
+{
+	const struct enn_code_list *versions =
+		enn_security_list(t->carrier.security, ENN_SECURITY_VERSIONS);
+
+	return enn_tls_is_12(t) ||
+	       (t->carrier.result.version == 0 && enn_code_list_has(versions, ENN_TLS_1_2));
+}
+
 /* ---- handshake messages --------------------------------------------------------------------------- */
 
 void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
@@ -161,7 +182,8 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		t->state = ENN_TLS_STATE_OPEN;
 		t->deadline = ENN_TIME_NEVER;
 		t->pending |= ENN_TLS_PENDING_READY;
-		if (t->carrier.result.server && t->carrier.result.tickets_usable) {
+		if (t->carrier.result.server && t->carrier.result.tickets_usable &&
+		    !enn_tls_is_12(t)) {
 			uint64_t n = t->carrier.security->value[ENN_SECURITY_TICKETS];
 			n = t->carrier.result.resumed && n > 1 ? 1 : n;
 			for (uint64_t i = 0; i < n && t->state == ENN_TLS_STATE_OPEN; i++) {
@@ -222,21 +244,73 @@ static void receive_ticket(struct enn_tls *t, enn_time now, struct enn_bytes mes
 	}
 }
 
+static void unexpected_message(struct enn_tls *t, uint8_t type)
+{
+	enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
+		     enn_handshake_type_name(type), "unexpected %s (%u) after the handshake",
+		     enn_handshake_type_name(type), type);
+}
+
+/* TLS 1.2: warnings and wishes to renegotiate are no reason to fail, but nobody needs many. */
+static bool bear_warning(struct enn_tls *t, const char *where)
+{
+	if (++t->warnings <= MAX_WARNINGS) {
+		return true;
+	}
+	enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED, where,
+		     "more than %d warnings and requests to renegotiate", MAX_WARNINGS);
+	return false;
+}
+
+/* RFC 5246 §7.4.1.1, RFC 5746 §4.4, §4.5: nobody renegotiates here. */
+static void post_handshake_12(struct enn_tls *t, struct enn_bytes message)
+{
+	uint8_t type = message.data[0];
+	uint8_t asks = t->carrier.result.server ? ENN_HS_CLIENT_HELLO : ENN_HS_HELLO_REQUEST;
+
+	if (type != asks || (type == ENN_HS_HELLO_REQUEST && message.len > ENN_HS_HEADER)) {
+		unexpected_message(t, type);
+	} else if (bear_warning(t, enn_handshake_type_name(type)) && !t->send_closed &&
+		   enn_tls_write_warning(t, ENN_ALERT_NO_RENEGOTIATION) != ENN_OK) {
+		(void)enn_handshake_no_memory(&t->carrier, "record");
+		enn_tls_failed(t);
+	}
+}
+
 /* §4.6: what may come after the handshake. */
 static void post_handshake(struct enn_tls *t, enn_time now, struct enn_bytes message, bool more)
 {
 	uint8_t type = message.data[0];
 
-	if (type == ENN_HS_KEY_UPDATE) {
+	if (enn_tls_is_12(t)) {
+		post_handshake_12(t, message);
+	} else if (type == ENN_HS_KEY_UPDATE) {
 		receive_key_update(t, message, more);
 	} else if (type == ENN_HS_NEW_SESSION_TICKET && !t->carrier.result.server) {
 		receive_ticket(t, now, message);
 	} else {
-		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
-			     enn_handshake_type_name(type),
-			     "unexpected %s (%u) after the handshake",
-			     enn_handshake_type_name(type), type);
+		unexpected_message(t, type);
 	}
+}
+
+/* RFC 5246 §7.4.1.1: a client in the middle of a handshake ignores a HelloRequest, which is in no transcript. */
+static bool is_idle_request(const struct enn_tls *t, struct enn_bytes message)
+{
+	return message.data[0] == ENN_HS_HELLO_REQUEST && message.len == ENN_HS_HEADER &&
+	       !t->carrier.result.server && may_be_12(t);
+}
+
+static void handshake_message(struct enn_tls *t, enn_time now, struct enn_bytes message, bool more)
+{
+	enum enn_handshake_outcome outcome;
+
+	if (is_idle_request(t, message)) {
+		(void)bear_warning(t, "HelloRequest");
+		return;
+	}
+	enum enn_status status =
+		enn_handshake_receive(t->hs, now, t->receive.level, message, more, &outcome);
+	enn_tls_outcome(t, now, status, outcome);
 }
 
 /* Takes one whole handshake message; false if there is none yet. */
@@ -267,10 +341,7 @@ static bool step_message(struct enn_tls *t, enn_time now)
 	if (t->hs == NULL) {
 		post_handshake(t, now, message, more);
 	} else {
-		enum enn_handshake_outcome outcome;
-		enum enn_status status = enn_handshake_receive(t->hs, now, t->receive.level,
-							       message, more, &outcome);
-		enn_tls_outcome(t, now, status, outcome);
+		handshake_message(t, now, message, more);
 	}
 	enn_buffer_consume(&t->messages, total);
 	if (enn_buffer_len(&t->messages) == 0) {
@@ -287,7 +358,6 @@ static void receive_alert(struct enn_tls *t, const uint8_t *content, size_t len)
 	uint8_t level = enn_read_u8(&r);
 	uint8_t alert = enn_read_u8(&r);
 
-	(void)level;	/* §6: the level is implied by the type and is ignored */
 	if (len == 0) { /* RFC 8446 §5.1, §5.4 */
 		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED, "alert",
 			     "an empty alert record");
@@ -300,6 +370,12 @@ static void receive_alert(struct enn_tls *t, const uint8_t *content, size_t len)
 	}
 	if (alert == ENN_ALERT_USER_CANCELED) {
 		t->peer_canceled = true; /* §6.1: a close_notify follows */
+		return;
+	}
+	/* RFC 8446 §6: the level is implied by the type and is ignored. In TLS 1.2 it says whether that was the
+	 * end (RFC 5246 §7.2). */
+	if (level == ENN_TLS_ALERT_WARNING && alert != ENN_ALERT_CLOSE_NOTIFY && may_be_12(t)) {
+		(void)bear_warning(t, "alert");
 		return;
 	}
 	/* A client is open one flight before its server: what the server cancels then is no end of data. */
@@ -345,7 +421,8 @@ static void receive_application_data(struct enn_tls *t, const uint8_t *content, 
 {
 	bool early = t->receive.level == ENN_LEVEL_EARLY;
 
-	if (t->receive.level == ENN_LEVEL_HANDSHAKE || t->receive.level == ENN_LEVEL_INITIAL) {
+	if (t->receive.level == ENN_LEVEL_HANDSHAKE || t->receive.level == ENN_LEVEL_INITIAL ||
+	    (t->hs != NULL && enn_tls_is_12(t))) {
 		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
 			     "application data", "application data during the handshake");
 		return;
@@ -388,15 +465,27 @@ static void receive_handshake(struct enn_tls *t, const uint8_t *content, size_t 
 	}
 }
 
-/* §5, §D.4: a dummy change_cipher_spec is dropped between the first ClientHello and the peer's Finished,
- * and is an error at any other time or with any other content. */
-static void receive_ccs(struct enn_tls *t, const uint8_t *content, size_t len)
+/* RFC 5246 §7.1: it begins the keys that wait for it, and comes once. A dummy one, before the version was
+ * decided, is not what a peer of TLS 1.2 sends. */
+static bool take_ccs_12(struct enn_tls *t, const uint8_t *content, size_t len)
 {
-	bool hello_seen = !t->carrier.result.server || t->receive.aead != NULL ||
+	return len == 1 && content[0] == 1 && t->ccs_received++ == 0 && enn_tls_switch_keys12(t);
+}
+
+/* RFC 8446 §5, §D.4: a dummy is dropped between the first ClientHello and the peer's Finished, and is an error
+ * at any other time or with any other content. */
+static bool take_ccs_13(struct enn_tls *t, const uint8_t *content, size_t len)
+{
+	bool hello_seen = !t->carrier.result.server || t->receive.protection != NULL ||
 			  t->carrier.result.hello_retry;
 
-	if (t->hs == NULL || !hello_seen || len != 1 || content[0] != 1 ||
-	    ++t->ccs_received > MAX_CCS) {
+	return t->hs != NULL && hello_seen && len == 1 && content[0] == 1 &&
+	       ++t->ccs_received <= MAX_CCS;
+}
+
+static void receive_ccs(struct enn_tls *t, const uint8_t *content, size_t len)
+{
+	if (!(enn_tls_is_12(t) ? take_ccs_12(t, content, len) : take_ccs_13(t, content, len))) {
 		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
 			     "change_cipher_spec", "an unexpected change_cipher_spec");
 	}
@@ -451,6 +540,7 @@ static void open_protected(struct enn_tls *t, uint8_t *record, size_t total)
 	uint8_t *content = NULL;
 	size_t len = 0;
 
+	t->receive.limit = enn_tls_limit(&t->receive, t->carrier.result.receive_limit);
 	if (!enn_tls_open_record(&t->receive, record, total, &type, &content, &len, &alert)) {
 		bool skip = t->hs != NULL && t->receive.sequence == 0 &&
 			    alert == ENN_ALERT_BAD_RECORD_MAC &&
@@ -474,6 +564,13 @@ static void open_plain(struct enn_tls *t, uint8_t type, const uint8_t *content, 
 	if (skip && skip_early(t, len)) {
 		return;
 	}
+	size_t most = t->carrier.result.max_fragment_length;
+	if (most != 0 && len > most) { /* RFC 6066 §4 */
+		enn_tls_fail(t, ENN_ALERT_RECORD_OVERFLOW, ENN_REASON_PROTOCOL_FAILED,
+			     "record.length", "a record of %zu bytes where %zu were negotiated",
+			     len, most);
+		return;
+	}
 	receive_content(t, type, content, len);
 }
 
@@ -488,13 +585,16 @@ static bool step_record(struct enn_tls *t)
 	uint8_t type = record[0];
 	const uint8_t *content = record + ENN_TLS_HEADER;
 	size_t len = total - ENN_TLS_HEADER;
-	if (type == ENN_TLS_CHANGE_CIPHER_SPEC) {
+	const struct enn_tls_protection *p = t->receive.protection;
+	if (p != NULL && !p->typed) {
+		open_protected(t, record, total);
+	} else if (type == ENN_TLS_CHANGE_CIPHER_SPEC) {
 		if (enn_buffer_len(&t->messages) > 0) {
 			receive_content(t, type, content, len);
 		} else {
 			receive_ccs(t, content, len);
 		}
-	} else if (t->receive.aead == NULL) {
+	} else if (p == NULL) {
 		open_plain(t, type, content, len);
 	} else if (type == ENN_TLS_APPLICATION_DATA) {
 		open_protected(t, record, total);

@@ -10,14 +10,48 @@
 #include "handshake/handshake.h"
 #include "protocols/tls/wire.h"
 
+struct enn_tls_keys;
+
+/* One record on its way to be sealed, with the memory that the job points into. */
+struct enn_tls_sealing {
+	struct enn_aead_job job;
+	uint8_t nonce[ENN_TLS_MAX_NONCE];
+	uint8_t aad[ENN_TLS_12_AAD];
+	uint8_t trailer[ENN_TLS_BLOCK];
+};
+
+/* How a version protects records: one constant for TLS 1.3 (record.c), three for TLS 1.2 (record12.c). */
+struct enn_tls_protection {
+	uint16_t version;
+	bool pads;  /* zeros may hide the length */
+	bool typed; /* the content type is inside: from outside all records are application data */
+	size_t prefix;	     /* header and explicit nonce: where the content begins */
+	size_t longest_body; /* of a record, behind its header */
+	/* The whole record's length for len bytes of content. */
+	size_t (*size)(const struct enn_tls_keys *keys, size_t len, size_t padding);
+	/* The most content that a record of room bytes can hold; 0: none. */
+	size_t (*fits)(const struct enn_tls_keys *keys, size_t room);
+	/* Writes the header and all that is not sealed, and takes the next sequence number. in: the content;
+	 * it is application data, or is at record + prefix already with room behind it. */
+	enum enn_status (*plan)(struct enn_tls_keys *keys, const struct enn_env *env,
+				struct enn_tls_sealing *s, uint8_t *record, uint8_t type,
+				const uint8_t *in, size_t len, size_t padding);
+	/* See enn_tls_open_record. */
+	bool (*open)(struct enn_tls_keys *keys, uint8_t *record, size_t record_len, uint8_t *type,
+		     uint8_t **content, size_t *len, uint8_t *alert);
+};
+
 /* One direction's protection. */
 struct enn_tls_keys {
-	struct enn_aead *aead; /* NULL: none yet */
+	const struct enn_tls_protection *protection; /* NULL: none yet */
+	struct enn_aead *aead;
 	enum enn_level level;
+	uint16_t limit; /* receiving: the longest plaintext of a record, 0: the version's own */
+	bool expiring;	/* sending: ENN_EVENT_KEYS_EXPIRING was told */
 	uint64_t sequence;
 	uint64_t generation; /* key updates so far */
 	uint8_t iv[12];
-	uint8_t secret[ENN_MAX_SECRET];
+	uint8_t secret[ENN_MAX_SECRET]; /* TLS 1.3 */
 };
 
 enum enn_tls_state {
@@ -36,9 +70,10 @@ enum enn_tls_pending {
 	ENN_TLS_PENDING_SESSION = 1u << 3,
 	ENN_TLS_PENDING_KEYS_RECEIVED = 1u << 4,
 	ENN_TLS_PENDING_KEYS_SENT = 1u << 5,
-	ENN_TLS_PENDING_RECEIVED = 1u << 6,
-	ENN_TLS_PENDING_CLOSED = 1u << 7,
-	ENN_TLS_PENDING_FAILED = 1u << 8,
+	ENN_TLS_PENDING_KEYS_EXPIRING = 1u << 6,
+	ENN_TLS_PENDING_RECEIVED = 1u << 7,
+	ENN_TLS_PENDING_CLOSED = 1u << 8,
+	ENN_TLS_PENDING_FAILED = 1u << 9,
 };
 
 #define ENN_TLS_QUEUE 16u /* messages that send accepts before one is sealed */
@@ -55,7 +90,8 @@ struct enn_tls {
 
 	/* ---- receiving (input.c) ---- */
 	struct enn_tls_keys receive;
-	uint8_t *lent; /* the caller's input, see engine.h */
+	struct enn_tls_keys *waiting; /* TLS 1.2: they begin with the peer's change_cipher_spec */
+	uint8_t *lent;		      /* the caller's input, see engine.h */
 	size_t lent_len;
 	struct enn_buffer partial;  /* raw bytes that outlived their input: an unfinished record */
 	size_t partial_done;	    /* bytes of it that the last event still lends */
@@ -69,6 +105,7 @@ struct enn_tls {
 	int64_t session_expires;
 	uint8_t ccs_received;
 	uint8_t empty_records;
+	uint8_t warnings;    /* TLS 1.2: warning alerts and wishes to renegotiate */
 	bool receive_closed; /* close_notify came */
 	bool peer_canceled;  /* user_canceled came */
 	bool ended;	     /* the byte stream ended */
@@ -102,7 +139,20 @@ static inline struct enn_tls *enn_tls_of(struct enn_handshake_carrier *c)
 	return (struct enn_tls *)((char *)c - offsetof(struct enn_tls, carrier));
 }
 
+static inline bool enn_tls_is_12(const struct enn_tls *t)
+{
+	return t->carrier.result.version == ENN_TLS_1_2;
+}
+
+/* What was negotiated of the size of records does not hold for early data, which went before (RFC 8449 §4). */
+static inline uint16_t enn_tls_limit(const struct enn_tls_keys *keys, uint16_t negotiated)
+{
+	return keys->level == ENN_LEVEL_EARLY ? 0 : negotiated;
+}
+
 /* ---- record.c ------------------------------------------------------------------------------ */
+
+extern const struct enn_tls_protection enn_tls_protection_13;
 
 /* Switches one direction's keys; the carrier's `secret`. */
 enum enn_status enn_tls_set_secret(struct enn_handshake_carrier *c, enum enn_direction direction,
@@ -112,16 +162,31 @@ enum enn_status enn_tls_set_secret(struct enn_handshake_carrier *c, enum enn_dir
 enum enn_status enn_tls_update_keys(struct enn_tls *t, struct enn_tls_keys *keys);
 void enn_tls_write_header(uint8_t header[ENN_TLS_HEADER], uint8_t type, uint16_t version,
 			  size_t length);
-/* Seals content[0..len) || type || zeros in place: record has room for header, content, type, padding and
- * tag, and holds the content behind its header. Returns the record's length, 0 if sealing failed. */
-size_t enn_tls_seal_in_place(struct enn_tls_keys *keys, uint8_t type, uint8_t *record, size_t len,
-			     size_t padding);
+/* Seals content[0..len) in place: record has room for enn_tls_record_size bytes and holds the content behind
+ * its prefix. Returns the record's length, 0 if sealing failed. */
+size_t enn_tls_seal_in_place(struct enn_tls_keys *keys, const struct enn_env *env, uint8_t type,
+			     uint8_t *record, size_t len, size_t padding);
 /* Opens a protected record in place. On success *type, *content and *len. Otherwise the alert to send
  * is in *alert and the result is false. */
 bool enn_tls_open_record(struct enn_tls_keys *keys, uint8_t *record, size_t record_len,
 			 uint8_t *type, uint8_t **content, size_t *len, uint8_t *alert);
-/* Zeros to add to a record of len content bytes under a padding policy (§5.4). */
-size_t enn_tls_padding(uint64_t multiple, size_t len);
+/* The longest content of a record that goes out now, under what is configured and what the peer takes. */
+size_t enn_tls_most_content(const struct enn_tls *t);
+/* Zeros to add to a record of len content bytes that go out now (§5.4). */
+size_t enn_tls_padding(const struct enn_tls *t, size_t len);
+
+/* ---- record12.c ---------------------------------------------------------------------------- */
+
+extern const struct enn_tls_protection enn_tls_protection_12_gcm;
+extern const struct enn_tls_protection enn_tls_protection_12_chacha;
+extern const struct enn_tls_protection enn_tls_protection_12_cbc;
+
+/* The carrier's `keys12`. */
+enum enn_status enn_tls_set_keys12(struct enn_handshake_carrier *c, enum enn_direction direction,
+				   const struct enn_tls12_keys *keys);
+/* The keys that waited for the peer's change_cipher_spec begin. False: none waits. */
+bool enn_tls_switch_keys12(struct enn_tls *t);
+void enn_tls_drop_waiting(struct enn_tls *t);
 
 /* ---- input.c ---------------------------------------------------------------------------------- */
 /* Works on what is lent until something is pending (true) or nothing is left to work on. */
@@ -139,6 +204,8 @@ void enn_tls_commit(struct enn_handshake_carrier *c, enum enn_level level, uint8
 /* Puts the flight into records. */
 enum enn_status enn_tls_flush(struct enn_tls *t);
 enum enn_status enn_tls_write_ccs(struct enn_tls *t);
+/* TLS 1.2: an alert that ends nothing. */
+enum enn_status enn_tls_write_warning(struct enn_tls *t, uint8_t alert);
 void enn_tls_transmit(struct enn_tls *t, enn_time now, struct enn_batch *batch);
 bool enn_tls_take_sent(struct enn_tls *t, struct enn_event *event);
 /* The server rejected early data: it goes out again after the handshake. */

@@ -9,24 +9,28 @@
 
 #define SEAL_BATCH 16
 
-/* Content type application_data and the zeros of padding behind it, as the trailer of a sealed record. */
-static const uint8_t application_trailer[1 + ENN_TLS_MAX_PLAINTEXT] = {ENN_TLS_APPLICATION_DATA};
-
 /* ---- handshake flights -------------------------------------------------------------------------- */
+
+/* In TLS 1.2 change_cipher_spec means something. */
+static bool dummy_ccs_due(const struct enn_tls *t)
+{
+	return t->carrier.result.middlebox_compatible && !enn_tls_is_12(t) && !t->ccs_sent;
+}
 
 uint8_t *enn_tls_reserve(struct enn_handshake_carrier *c, enum enn_level level, size_t cap)
 {
 	struct enn_tls *t = enn_tls_of(c);
 
 	/* §D.4: the client's dummy change_cipher_spec also goes before a second ClientHello */
-	if (level == ENN_LEVEL_INITIAL && t->hello_sent && c->result.middlebox_compatible &&
-	    !t->ccs_sent && enn_tls_write_ccs(t) != ENN_OK) {
+	if (level == ENN_LEVEL_INITIAL && t->hello_sent && dummy_ccs_due(t) &&
+	    enn_tls_write_ccs(t) != ENN_OK) {
 		return NULL;
 	}
 	/* A HelloRetryRequest ends early data: the second ClientHello is in the clear again. */
-	if (level == ENN_LEVEL_INITIAL && t->send.aead != NULL) {
+	if (level == ENN_LEVEL_INITIAL && t->send.protection != NULL) {
 		enn_aead_free(c->env, t->send.aead);
 		t->send.aead = NULL;
+		t->send.protection = NULL;
 		t->send.level = ENN_LEVEL_INITIAL;
 	}
 	if (enn_buffer_reserve(&t->flight, c->env, cap) != ENN_OK) {
@@ -42,7 +46,7 @@ void enn_tls_commit(struct enn_handshake_carrier *c, enum enn_level level, uint8
 	(void)level;
 	enn_buffer_added(&t->flight, len);
 	/* §D.4: the server's goes behind its first message, a retry or a ServerHello */
-	if (type == ENN_HS_SERVER_HELLO && c->result.middlebox_compatible && !t->ccs_sent) {
+	if (type == ENN_HS_SERVER_HELLO && dummy_ccs_due(t)) {
 		t->ccs_after_flight = true;
 	}
 }
@@ -54,25 +58,22 @@ enum enn_status enn_tls_write_ccs(struct enn_tls *t)
 	return enn_buffer_append(&t->out, t->carrier.env, ccs, sizeof(ccs));
 }
 
-/* One record of the flight into `out`. */
-static enum enn_status flush_record(struct enn_tls *t, const uint8_t *content, size_t len)
+/* One record into `out`, protected if there are keys. */
+static enum enn_status write_record(struct enn_tls *t, uint8_t type, const uint8_t *content,
+				    size_t len, size_t padding)
 {
-	size_t padding = 0;
-	size_t total = ENN_TLS_HEADER + len;
+	const struct enn_tls_protection *p = t->send.protection;
+	size_t prefix = p == NULL ? ENN_TLS_HEADER : p->prefix;
+	size_t total = p == NULL ? ENN_TLS_HEADER + len : p->size(&t->send, len, padding);
 
-	if (t->send.aead != NULL) {
-		padding = enn_tls_padding(t->carrier.security->value[ENN_SECURITY_PADDING], len);
-		total = ENN_TLS_OVERHEAD + len + padding;
-	}
 	ENN_TRY(enn_buffer_reserve(&t->out, t->carrier.env, total));
 	uint8_t *record = enn_buffer_tail(&t->out);
-	memcpy(record + ENN_TLS_HEADER, content, len);
-	if (t->send.aead == NULL) {
+	memcpy(record + prefix, content, len);
+	if (p == NULL) {
 		/* §5.1: the first ClientHello may say 0x0301 for old middleboxes */
 		bool first = !t->carrier.result.server && !t->hello_sent;
-		enn_tls_write_header(record, ENN_TLS_HANDSHAKE, first ? ENN_TLS_1_0 : ENN_TLS_1_2,
-				     len);
-	} else if (enn_tls_seal_in_place(&t->send, ENN_TLS_HANDSHAKE, record, len, padding) !=
+		enn_tls_write_header(record, type, first ? ENN_TLS_1_0 : ENN_TLS_1_2, len);
+	} else if (enn_tls_seal_in_place(&t->send, t->carrier.env, type, record, len, padding) !=
 		   total) {
 		return ENN_E_CRYPTO;
 	}
@@ -80,14 +81,24 @@ static enum enn_status flush_record(struct enn_tls *t, const uint8_t *content, s
 	return ENN_OK;
 }
 
+enum enn_status enn_tls_write_warning(struct enn_tls *t, uint8_t alert)
+{
+	uint8_t content[2] = {ENN_TLS_ALERT_WARNING, alert};
+
+	ENN_TRY(enn_tls_flush(t));
+	return write_record(t, ENN_TLS_ALERT, content, sizeof(content), 0);
+}
+
 enum enn_status enn_tls_flush(struct enn_tls *t)
 {
-	size_t most = (size_t)t->carrier.security->value[ENN_SECURITY_MAX_RECORD];
+	size_t most = enn_tls_most_content(t);
 
 	while (enn_buffer_len(&t->flight) > 0) {
 		size_t n = enn_buffer_len(&t->flight);
 		n = n < most ? n : most;
-		ENN_TRY(flush_record(t, enn_buffer_data(&t->flight), n));
+		size_t padding = t->send.protection == NULL ? 0 : enn_tls_padding(t, n);
+		ENN_TRY(write_record(t, ENN_TLS_HANDSHAKE, enn_buffer_data(&t->flight), n,
+				     padding));
 		enn_buffer_consume(&t->flight, n);
 	}
 	if (t->flight.mem != NULL) {
@@ -134,6 +145,23 @@ static uint64_t record_limit(const struct enn_tls *t)
 	return limit;
 }
 
+/* Whether the sending keys have served long enough: TLS 1.3 renews them before the next record. TLS 1.2 cannot:
+ * the application is told, once, where TLS 1.3 would renew or when an eighth of what is sound is left, and the
+ * connection ends at the AEAD's own limit (RFC 9325 §4.4). */
+static bool keys_spent(struct enn_tls *t)
+{
+	if (!enn_tls_is_12(t)) {
+		return t->send.sequence + 1 >= record_limit(t);
+	}
+	uint64_t most = enn_aead_algorithm(t->send.aead)->seal_limit;
+	uint64_t near = record_limit(t) < most - most / 8 ? record_limit(t) : most - most / 8;
+	if (t->send.sequence + 1 >= near && !t->send.expiring) {
+		t->send.expiring = true;
+		t->pending |= ENN_TLS_PENDING_KEYS_EXPIRING;
+	}
+	return t->send.sequence + 1 >= most;
+}
+
 /* §4.6.3: the KeyUpdate goes out under the old key, all after it under the new one. */
 static enum enn_status send_key_update(struct enn_tls *t)
 {
@@ -146,22 +174,36 @@ static enum enn_status send_key_update(struct enn_tls *t)
 	return ENN_OK;
 }
 
+static void renew_keys(struct enn_tls *t)
+{
+	if (enn_tls_is_12(t)) {
+		enn_tls_fail(t, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_KEYS_EXHAUSTED, "record",
+			     "the sending key has protected as many records as it may, and TLS 1.2 "
+			     "cannot renew it");
+	} else if (send_key_update(t) != ENN_OK) {
+		(void)enn_handshake_no_memory(&t->carrier, "KeyUpdate");
+		enn_tls_failed(t);
+	}
+}
+
 /* ---- alerts --------------------------------------------------------------------------------------------- */
 
 static bool write_alert(struct enn_tls *t, struct enn_writer *w, uint8_t level, uint8_t alert)
 {
-	uint8_t record[ENN_TLS_OVERHEAD + 2];
+	const struct enn_tls_protection *p = t->send.protection;
+	uint8_t record[ENN_TLS_MAX_OVERHEAD + 2];
+	size_t prefix = p == NULL ? ENN_TLS_HEADER : p->prefix;
 	size_t len = ENN_TLS_HEADER + 2;
 
 	if (enn_writer_left(w) < sizeof(record)) {
 		return false;
 	}
-	record[ENN_TLS_HEADER] = level;
-	record[ENN_TLS_HEADER + 1] = alert;
-	if (t->send.aead == NULL) {
+	record[prefix] = level;
+	record[prefix + 1] = alert;
+	if (p == NULL) {
 		enn_tls_write_header(record, ENN_TLS_ALERT, ENN_TLS_1_2, 2);
 	} else {
-		len = enn_tls_seal_in_place(&t->send, ENN_TLS_ALERT, record, 2, 0);
+		len = enn_tls_seal_in_place(&t->send, t->carrier.env, ENN_TLS_ALERT, record, 2, 0);
 	}
 	enn_write_bytes(w, record, len);
 	return true;
@@ -207,7 +249,7 @@ bool enn_tls_take_sent(struct enn_tls *t, struct enn_event *event)
 /* The next message that may be sealed now, NULL if there is none. */
 static struct enn_message *next_message(struct enn_tls *t)
 {
-	if (t->queue_sealed == t->queue_len || t->send.aead == NULL) {
+	if (t->queue_sealed == t->queue_len || t->send.protection == NULL) {
 		return NULL;
 	}
 	struct enn_message *m = queue_at(t, t->queue_sealed);
@@ -267,9 +309,10 @@ static void advance_queue(struct enn_tls *t, size_t n, uint8_t *copy_to)
 	}
 }
 
+/* Jobs side by side, as the AEAD takes them; each points into its own sealing. */
 struct seal_batch {
 	struct enn_aead_job job[SEAL_BATCH];
-	uint8_t nonce[SEAL_BATCH][12];
+	struct enn_tls_sealing sealing[SEAL_BATCH];
 	size_t count;
 };
 
@@ -291,14 +334,14 @@ static enum enn_status seal_all(struct enn_tls *t, struct seal_batch *b)
 
 /* Plans one record of application data; false if the batch has no good room left. */
 static bool plan_record(struct enn_tls *t, struct enn_message *m, struct enn_writer *w,
-			struct seal_batch *b)
+			struct seal_batch *b, enum enn_status *status)
 {
-	const struct enn_security *s = t->carrier.security;
-	size_t most = (size_t)s->value[ENN_SECURITY_MAX_RECORD];
-	size_t room = enn_writer_left(w);
+	const struct enn_tls_protection *p = t->send.protection;
+	size_t most = enn_tls_most_content(t);
+	size_t fits = p->fits(&t->send, enn_writer_left(w));
 	bool gather = false;
 
-	if (room < ENN_TLS_OVERHEAD + 1) {
+	if (fits == 0) {
 		return false;
 	}
 	if (t->send.level == ENN_LEVEL_EARLY) {
@@ -306,37 +349,26 @@ static bool plan_record(struct enn_tls *t, struct enn_message *m, struct enn_wri
 		most = budget < most ? budget : most;
 	}
 	size_t len = record_content(t, m, most, &gather);
-	size_t padding = enn_tls_padding(s->value[ENN_SECURITY_PADDING], len);
+	size_t padding = enn_tls_padding(t, len);
 	/* A server that rejects early data skips only so much of it, padding included (RFC 8446 §4.2.10). */
 	if (t->send.level == ENN_LEVEL_EARLY &&
 	    t->early_sent + t->early_padded + len + padding > t->carrier.result.max_early_data) {
 		padding = 0;
 	}
-	if (ENN_TLS_OVERHEAD + len + padding > room) {
+	if (len + padding > fits) {
 		/* No short record at the end of a batch that holds others: the next one has room. */
 		if (enn_writer_len(w) > 0) {
 			return false;
 		}
 		padding = 0;
-		most = room - ENN_TLS_OVERHEAD;
-		len = record_content(t, m, most, &gather);
+		len = record_content(t, m, fits < most ? fits : most, &gather);
 	}
-	size_t inner = len + 1 + padding;
-	uint8_t *record = enn_write_space(w, ENN_TLS_HEADER + inner + ENN_TLS_TAG);
+	uint8_t *record = enn_write_space(w, p->size(&t->send, len, padding));
 	const uint8_t *in = m->data + t->queue_offset;
-	advance_queue(t, len, gather ? record + ENN_TLS_HEADER : NULL);
-	enn_tls_write_header(record, ENN_TLS_APPLICATION_DATA, ENN_TLS_1_2, inner + ENN_TLS_TAG);
-	enn_aead_nonce(b->nonce[b->count], t->send.iv, t->send.sequence++);
-	b->job[b->count] = (struct enn_aead_job){
-		.nonce = b->nonce[b->count],
-		.aad = record,
-		.aad_len = ENN_TLS_HEADER,
-		.in = gather ? record + ENN_TLS_HEADER : in,
-		.in_len = len,
-		.trailer = application_trailer,
-		.trailer_len = 1 + padding,
-		.out = record + ENN_TLS_HEADER,
-	};
+	advance_queue(t, len, gather ? record + p->prefix : NULL);
+	*status = p->plan(&t->send, t->carrier.env, &b->sealing[b->count], record,
+			  ENN_TLS_APPLICATION_DATA, gather ? record + p->prefix : in, len, padding);
+	b->job[b->count] = b->sealing[b->count].job;
 	b->count++;
 	if (t->send.level == ENN_LEVEL_EARLY) {
 		t->early_sent += (uint32_t)len;
@@ -358,19 +390,18 @@ static enum enn_status send_data(struct enn_tls *t, struct enn_writer *w)
 			advance_queue(t, 0, NULL);
 			continue;
 		}
-		if (t->send.sequence + 1 >= record_limit(t) &&
-		    t->send.level == ENN_LEVEL_APPLICATION) {
+		if (t->send.level == ENN_LEVEL_APPLICATION && keys_spent(t)) {
 			t->key_update_owed = true;
 			break;
 		}
-		if (!plan_record(t, m, w, &b)) {
+		if (!plan_record(t, m, w, &b, &status)) {
 			break;
 		}
-		if (b.count == SEAL_BATCH) {
+		if (b.count == SEAL_BATCH && status == ENN_OK) {
 			status = seal_all(t, &b);
 		}
 	}
-	enum enn_status last = seal_all(t, &b);
+	enum enn_status last = status == ENN_OK ? seal_all(t, &b) : ENN_OK;
 	return status != ENN_OK ? status : last;
 }
 
@@ -425,10 +456,7 @@ static bool transmit_round(struct enn_tls *t, struct enn_writer *w)
 		return false;
 	}
 	if (t->key_update_owed && t->state == ENN_TLS_STATE_OPEN && !t->send_closed) {
-		if (send_key_update(t) != ENN_OK) {
-			(void)enn_handshake_no_memory(&t->carrier, "KeyUpdate");
-			enn_tls_failed(t);
-		}
+		renew_keys(t);
 		return true;
 	}
 	if (send_data(t, w) != ENN_OK) {
