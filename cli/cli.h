@@ -89,6 +89,8 @@ struct cli_options {
 	struct cli_list raw_key;
 	struct cli_list peer_raw_key;
 	struct cli_list pin;
+	struct cli_list ech_key;
+	const char *ech;
 	const char *private_key;  /* a static key, in a file */
 	struct cli_list peer_key; /* KEY or KEY:PSKFILE */
 	double wait;		  /* seconds, 0: the default */
@@ -127,6 +129,8 @@ bool cli_parse_url(const char *text, struct cli_options *o);
 bool cli_has_messages(const struct cli_options *o);
 /* Static keys (static_keys.c); false after a message. */
 bool cli_add_static_keys(const struct cli_options *o, struct enn_security *s);
+/* Encrypted ClientHello (keygen_ech.c); false after a message. */
+bool cli_add_ech(const struct cli_options *o, struct enn_security *s);
 /* The security parameters that the options ask for; NULL after a message. */
 struct enn_security *cli_security(const struct cli_options *o);
 /* Applies -o settings that are transport properties; false after a message. */

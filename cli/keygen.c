@@ -37,7 +37,13 @@ void cli_keygen_help(FILE *out)
 	      "keygen wireguard    a private key on standard output, its public key on standard "
 	      "error\n"
 	      "  --psk             a preshared key instead\n"
-	      "  --pubkey          the public key of the private key on standard input\n",
+	      "  --pubkey          the public key of the private key on standard input\n"
+	      "\n"
+	      "keygen ech          a key of Encrypted ClientHello; clients need what is printed\n"
+	      "  --name NAME       the name that everybody sees, which the server has a "
+	      "certificate for\n"
+	      "  --out FILE        the file, with key and configuration\n"
+	      "  --force           replace it\n",
 	      out);
 }
 
@@ -408,6 +414,9 @@ int cli_keygen(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "wireguard") == 0) {
 		return cli_keygen_wireguard(argc - 1, argv + 1);
+	}
+	if (argc > 1 && strcmp(argv[1], "ech") == 0) {
+		return cli_keygen_ech(argc - 1, argv + 1);
 	}
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {

@@ -15,6 +15,8 @@
 
 /* `keygen wireguard`: argv begins with that word. Returns the exit status. */
 int cli_keygen_wireguard(int argc, char **argv);
+/* `keygen ech`, likewise. */
+int cli_keygen_ech(int argc, char **argv);
 
 struct keygen {
 	const char *type;

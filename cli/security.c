@@ -300,7 +300,7 @@ struct enn_security *cli_security(const struct cli_options *o)
 		return NULL;
 	}
 	bool good = add_flags(o, s) && add_trust(o, s) && add_certificates(o, s) &&
-		    add_raw_keys(o, s) && add_pins(o, s) && add_psk(o, s) &&
+		    add_raw_keys(o, s) && add_pins(o, s) && cli_add_ech(o, s) && add_psk(o, s) &&
 		    cli_add_static_keys(o, s) && add_alpn(o, s) && add_policy(o, s) &&
 		    add_settings(o, s);
 	if (good && o->timeout > 0) {

@@ -51,16 +51,18 @@ def options_of(text):
     return re.findall(r"--[a-z0-9-]+", "\n".join(rows))
 
 
-@pytest.mark.parametrize("command", ["connect", "listen", "tunnel", "features"])
+@pytest.mark.parametrize("command", ["connect", "listen", "probe", "tunnel", "features"])
 def test_options(command):
     assert_known(options_of(help_of(command)), command)
 
 
 def test_options_of_sections():
-    first, second = help_of("keygen").split("keygen wireguard ")
+    first, wireguard, ech = re.split("^keygen [a-z]+ ", help_of("keygen"), flags=re.M)
     assert_known(options_of(first), "keygen")
-    assert_known(options_of(second), "keygen", "wireguard")
+    assert_known(options_of(wireguard), "keygen", "wireguard")
+    assert_known(options_of(ech), "keygen", "ech")
     assert complete("keygen", "w") == ["wireguard"]
+    assert complete("keygen", "") == ["wireguard", "ech"]
     assert complete("connect", "tls://host:1", "--js") == ["--json"]
 
 

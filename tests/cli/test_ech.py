@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""keygen ech, and Encrypted ClientHello on the command line where libcrypto has HPKE (3.2)."""
+
+import base64
+import json
+import os
+import re
+import stat
+import subprocess
+
+import pytest
+
+ENNEAD = os.environ.get("ENNEAD", "build/check/cli/ennead")
+
+
+def run(*arguments, cwd, data=b""):
+    return subprocess.run([ENNEAD, *arguments], input=data, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, cwd=cwd, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    where = tmp_path_factory.mktemp("ech")
+    for arguments in (["--ca", "--name", "CA", "--out", "ca"],
+                      ["--issuer", "ca", "--host", "localhost", "--host", "public.example", "--server",
+                       "--out", "server"]):
+        assert run("keygen", *arguments, cwd=where).returncode == 0
+    made = run("keygen", "ech", "--name", "public.example", "--out", "key", cwd=where)
+    assert made.returncode == 0 and made.stderr == b""
+    (where / "list").write_bytes(made.stdout)
+    (where / "binary").write_bytes(base64.b64decode(made.stdout))
+    return where
+
+
+def test_keygen(files):
+    text = (files / "key").read_text()
+    assert stat.S_IMODE((files / "key").stat().st_mode) == 0o600
+    blocks = re.findall(r"-----BEGIN ([A-Z ]+)-----\n(.*?)-----END", text, re.S)
+    assert [name for name, _ in blocks] == ["PRIVATE KEY", "ECHCONFIG"]
+    config = (files / "binary").read_bytes()
+    assert base64.b64decode(blocks[1][1]) == config
+    # RFC 9849 §4: a list of its length, version 0xfe0d, X25519 with HKDF-SHA256
+    assert int.from_bytes(config[:2], "big") == len(config) - 2
+    assert config[2:4] == b"\xfe\x0d" and config[7:11] == b"\x00\x20\x00\x20"
+    assert b"\x0epublic.example" in config
+    public = subprocess.run(["openssl", "pkey", "-in", "key", "-pubout", "-outform", "DER"],
+                            cwd=files, stdout=subprocess.PIPE, check=True).stdout[-32:]
+    assert public in config
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--name", "public.example", "--out", "key"], b"--force"),
+    (["--name", "192.0.2.1", "--out", "other"], b"not a host name"),
+    (["--name", "public.example"], b"--out"),
+    (["--out", "other", "more"], b"takes"),
+    (["--nmae", "a"], b"unknown"),
+])
+def test_keygen_mistakes(files, arguments, says):
+    done = run("keygen", "ech", *arguments, cwd=files)
+    assert done.returncode != 0 and done.stdout == b"" and says in done.stderr
+    assert not (files / "other").exists()
+
+
+def has_hpke(files):
+    return b"no HPKE" not in run("connect", "tls://localhost:1", "--ech", "list", cwd=files).stderr
+
+
+@pytest.mark.parametrize("form", ["list", "binary", "key"])
+def test_connect(files, form):
+    if not has_hpke(files):
+        done = run("connect", "tls://localhost:1", "--ech", form, cwd=files)
+        assert done.returncode == 1 and b"OpenSSL 3.2 or later" in done.stderr
+        return
+    server = subprocess.Popen([ENNEAD, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
+                               "server.key", "--ech-key", "key", "--echo", "--json"], cwd=files,
+                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    port = json.loads(server.stderr.readline())["port"]
+    done = run("connect", f"tls://localhost:{port}", "-4", "--ca", "ca.pem", "--ech", form, "--json",
+               cwd=files, data=b"hidden")
+    _, events = server.communicate(timeout=30)
+    assert done.returncode == 0 and done.stdout == b"hidden", done.stderr
+    assert json.loads(done.stderr.splitlines()[0])["ech"] is True
+    assert json.loads(events.splitlines()[0])["ech"] is True
+
+
+def test_what_is_no_list(files):
+    (files / "nonsense").write_bytes(b"no list")
+    done = run("connect", "tls://localhost:1", "--ech", "nonsense", cwd=files)
+    assert done.returncode == 1 and b"nonsense:" in done.stderr
+    assert run("connect", "tls://localhost:1", "--ech", "/nowhere", cwd=files).returncode == 1
