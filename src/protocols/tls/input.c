@@ -327,7 +327,7 @@ static bool step_message(struct enn_tls *t, enn_time now)
 	uint8_t type = enn_read_u8(&header);
 	size_t total = ENN_HS_HEADER + enn_read_u24(&header);
 	if (total - ENN_HS_HEADER > (most == 0 ? ENN_HS_DEFAULT_MAX_MESSAGE : most)) {
-		enn_tls_fail(t, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
+		enn_tls_fail(t, ENN_ALERT_DECODE_ERROR, ENN_REASON_PROTOCOL_FAILED,
 			     enn_handshake_type_name(type),
 			     "%s of %zu bytes is larger than allowed",
 			     enn_handshake_type_name(type), total);
