@@ -132,6 +132,53 @@ static int on_anti_replay(void *ptr, time_t expires, const gnutls_datum_t *key,
 	return 0;
 }
 
+/* The store of session IDs: a server without tickets finds its sessions here. */
+static struct {
+	gnutls_datum_t id, data;
+} store[8];
+static size_t stored;
+
+static bool copy(gnutls_datum_t *to, const gnutls_datum_t *from)
+{
+	to->data = gnutls_malloc(from->size);
+	if (to->data != NULL) {
+		memcpy(to->data, from->data, from->size);
+		to->size = from->size;
+	}
+	return to->data != NULL;
+}
+
+static int on_store(void *arg, gnutls_datum_t id, gnutls_datum_t data)
+{
+	(void)arg;
+	if (stored == 8 || !copy(&store[stored].id, &id) || !copy(&store[stored].data, &data)) {
+		return -1;
+	}
+	stored++;
+	return 0;
+}
+
+static gnutls_datum_t on_retrieve(void *arg, gnutls_datum_t id)
+{
+	gnutls_datum_t found = {NULL, 0};
+
+	(void)arg;
+	for (size_t i = 0; i < stored && found.data == NULL; i++) {
+		if (store[i].id.size == id.size &&
+		    memcmp(store[i].id.data, id.data, id.size) == 0) {
+			(void)copy(&found, &store[i].data);
+		}
+	}
+	return found;
+}
+
+static int on_remove(void *arg, gnutls_datum_t id)
+{
+	(void)arg;
+	(void)id;
+	return 0;
+}
+
 /* ---- set-up -------------------------------------------------------------------------- */
 
 static void append(const char *text)
@@ -152,7 +199,26 @@ static void append_each(const char *const *list, size_t n, const char *const (*m
 	}
 }
 
-static void make_priority(const struct peer_options *o)
+/* TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256 -> :+ECDHE-RSA:+AES-128-CBC:+SHA256; an AEAD has no MAC. */
+static void append_older(const char *suite)
+{
+	const char *with = strstr(suite, "_WITH_");
+	const char *hash = strrchr(suite, '_') + 1;
+	char text[96], cipher[48];
+	bool cbc = strstr(suite, "_CBC_") != NULL;
+
+	snprintf(cipher, sizeof(cipher), "%.*s", (int)(hash - 1 - (with + 6)), with + 6);
+	snprintf(text, sizeof(text), ":+%.*s:+%s:+%s", (int)(with - suite - 4), suite + 4, cipher,
+		 !cbc			    ? "AEAD"
+		 : strcmp(hash, "SHA") == 0 ? "SHA1"
+					    : hash);
+	for (char *c = text; *c != 0; c++) {
+		*c = *c == '_' ? '-' : *c;
+	}
+	append(text);
+}
+
+static void append_suites(const struct peer_options *o)
 {
 	static const char *const suites[][2] = {
 		{"TLS_AES_128_GCM_SHA256", ":+AES-128-GCM"},
@@ -160,6 +226,18 @@ static void make_priority(const struct peer_options *o)
 		{"TLS_CHACHA20_POLY1305_SHA256", ":+CHACHA20-POLY1305"},
 		{NULL, NULL},
 	};
+
+	append(o->tls12 ? ":-KX-ALL:-CIPHER-ALL:-MAC-ALL" : ":-CIPHER-ALL");
+	append_each(o->suites, o->n_suites, suites);
+	for (size_t i = 0; i < o->n_suites; i++) {
+		if (strstr(o->suites[i], "_WITH_") != NULL) {
+			append_older(o->suites[i]);
+		}
+	}
+}
+
+static void make_priority(const struct peer_options *o)
+{
 	static const char *const groups[][2] = {
 		{"X25519", ":+GROUP-X25519"},
 		{"P-256", ":+GROUP-SECP256R1"},
@@ -170,14 +248,15 @@ static void make_priority(const struct peer_options *o)
 	append("NORMAL:-VERS-ALL");
 	append(o->tls12 ? ":+VERS-TLS1.2" : ":+VERS-TLS1.3");
 	if (o->n_suites > 0) {
-		append(":-CIPHER-ALL");
-		append_each(o->suites, o->n_suites, suites);
+		append_suites(o);
 	}
 	if (o->n_groups > 0) {
 		append(":-GROUP-ALL");
 		append_each(o->groups, o->n_groups, groups);
 	}
-	if (o->psk.data != NULL) {
+	if (o->psk.data != NULL && o->tls12) {
+		append(o->n_suites > 0 ? "" : ":-KX-ALL:+ECDHE-PSK");
+	} else if (o->psk.data != NULL) {
 		append(o->psk_ke ? ":-KX-ALL:+PSK" : ":-KX-ALL:+ECDHE-PSK:+DHE-PSK");
 	} else if (o->psk_ke) {
 		append(":+PSK");
@@ -185,6 +264,8 @@ static void make_priority(const struct peer_options *o)
 	if (o->no_compat) {
 		append(":%DISABLE_TLS13_COMPAT_MODE");
 	}
+	append(o->no_ems ? ":%NO_SESSION_HASH" : "");
+	append(o->no_etm ? ":%NO_ETM" : "");
 }
 
 static bool open_psk(const struct peer_options *o, struct peer_report *report)
@@ -275,6 +356,9 @@ static int set_server(const struct peer_options *o)
 		gnutls_record_set_max_early_data_size(lib.session, o->early_max);
 		gnutls_anti_replay_enable(lib.session, lib.anti_replay);
 	}
+	gnutls_db_set_retrieve_function(lib.session, on_retrieve);
+	gnutls_db_set_store_function(lib.session, on_store);
+	gnutls_db_set_remove_function(lib.session, on_remove);
 	if (o->tickets != 0) {
 		return gnutls_session_ticket_enable_server(lib.session, &lib.ticket_key);
 	}
@@ -288,6 +372,9 @@ static int set_client(const struct peer_options *o)
 	if (o->name != NULL) {
 		code = gnutls_server_name_set(lib.session, GNUTLS_NAME_DNS, o->name,
 					      strlen(o->name));
+	}
+	if (code == 0 && o->max_fragment_length > 0) {
+		code = (int)gnutls_record_set_max_size(lib.session, o->max_fragment_length);
 	}
 	if (code == 0 && o->session_in.data != NULL) {
 		code = gnutls_session_set_data(lib.session, o->session_in.data, o->session_in.len);
@@ -449,8 +536,10 @@ static void save_ticket(void)
 {
 	gnutls_datum_t data = {NULL, 0};
 
+	/* In TLS 1.3 a session is worth something only once its ticket has come. */
 	if (lib.saved || lib.o->server ||
-	    (gnutls_session_get_flags(lib.session) & GNUTLS_SFLAGS_SESSION_TICKET) == 0) {
+	    (gnutls_protocol_get_version(lib.session) == GNUTLS_TLS1_3 &&
+	     (gnutls_session_get_flags(lib.session) & GNUTLS_SFLAGS_SESSION_TICKET) == 0)) {
 		return;
 	}
 	if (gnutls_session_get_data2(lib.session, &data) == 0) {

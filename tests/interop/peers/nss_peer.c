@@ -282,12 +282,14 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	return true;
 }
 
-static const struct {
-	const char *name;
-	PRUint16 id;
-} suites[] = {{"TLS_AES_128_GCM_SHA256", TLS_AES_128_GCM_SHA256},
-	      {"TLS_AES_256_GCM_SHA384", TLS_AES_256_GCM_SHA384},
-	      {"TLS_CHACHA20_POLY1305_SHA256", TLS_CHACHA20_POLY1305_SHA256}};
+/* The library names suites as IANA does. */
+static const char *suite_name(PRUint16 id)
+{
+	static SSLCipherSuiteInfo info;
+
+	return SSL_GetCipherSuiteInfo(id, &info, sizeof(info)) == SECSuccess ? info.cipherSuiteName
+									     : "";
+}
 
 static const struct {
 	const char *name;
@@ -307,10 +309,7 @@ static SECStatus set_suites(const struct peer_options *o)
 		bool on = false;
 
 		for (size_t j = 0; j < o->n_suites; j++) {
-			for (size_t k = 0; k < 3; k++) {
-				on = on || (strcmp(o->suites[j], suites[k].name) == 0 &&
-					    suites[k].id == all[i]);
-			}
+			on = on || strcmp(o->suites[j], suite_name(all[i])) == 0;
 		}
 		if (SSL_CipherPrefSet(lib.fd, all[i], on ? PR_TRUE : PR_FALSE) != SECSuccess) {
 			return SECFailure;
@@ -404,6 +403,7 @@ static SECStatus set_options(const struct peer_options *o)
 	if (SSL_VersionRangeSet(lib.fd, &range) != SECSuccess || set_suites(o) != SECSuccess ||
 	    set_groups(o) != SECSuccess || set_alpn(o) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_SESSION_TICKETS, o->tickets != 0) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_EXTENDED_MASTER_SECRET, !o->no_ems) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_TLS13_COMPAT_MODE, !o->no_compat) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_0RTT_DATA, early) != SECSuccess ||
 	    SSL_AlertReceivedCallback(lib.fd, on_alert_in, NULL) != SECSuccess ||
@@ -492,10 +492,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	SSL_GetChannelInfo(lib.fd, &info, sizeof(info));
 	snprintf(report->version, sizeof(report->version), "%s",
 		 info.protocolVersion == SSL_LIBRARY_VERSION_TLS_1_3 ? "TLSv1.3" : "TLSv1.2");
+	snprintf(report->cipher, sizeof(report->cipher), "%s", suite_name(info.cipherSuite));
 	for (size_t i = 0; i < 3; i++) {
-		if (suites[i].id == info.cipherSuite) {
-			snprintf(report->cipher, sizeof(report->cipher), "%s", suites[i].name);
-		}
 		if (groups[i].id == info.keaGroup) {
 			snprintf(report->group, sizeof(report->group), "%s", groups[i].name);
 		}

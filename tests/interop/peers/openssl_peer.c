@@ -135,6 +135,30 @@ static int on_psk_find(SSL *ssl, const unsigned char *id, size_t id_len, SSL_SES
 	return 1;
 }
 
+/* The PSK of TLS 1.2 (RFC 4279). */
+static unsigned on_psk_client(SSL *ssl, const char *hint, char *identity, unsigned id_max,
+			      unsigned char *key, unsigned key_max)
+{
+	(void)ssl;
+	(void)hint;
+	if (strlen(lib.o->psk_identity) >= id_max || lib.o->psk.len > key_max) {
+		return 0;
+	}
+	snprintf(identity, id_max, "%s", lib.o->psk_identity);
+	memcpy(key, lib.o->psk.data, lib.o->psk.len);
+	return (unsigned)lib.o->psk.len;
+}
+
+static unsigned on_psk_server(SSL *ssl, const char *identity, unsigned char *key, unsigned key_max)
+{
+	(void)ssl;
+	if (strcmp(identity, lib.o->psk_identity) != 0 || lib.o->psk.len > key_max) {
+		return 0;
+	}
+	memcpy(key, lib.o->psk.data, lib.o->psk.len);
+	return (unsigned)lib.o->psk.len;
+}
+
 static int on_cookie_make(SSL *ssl, unsigned char *cookie, size_t *len)
 {
 	(void)ssl;
@@ -193,13 +217,37 @@ static bool set_trust(const struct peer_options *o, struct peer_report *report)
 	return true;
 }
 
+/* TLS 1.2 suites have other names here, and a list of their own. */
+static bool set_suites(const struct peer_options *o, struct peer_report *report)
+{
+	const char *newer[PEER_MAX_LIST], *older[PEER_MAX_LIST];
+	size_t n_newer = 0, n_older = 0;
+	char list[512];
+
+	for (size_t i = 0; i < o->n_suites; i++) {
+		if (strstr(o->suites[i], "_WITH_") != NULL) {
+			older[n_older++] = OPENSSL_cipher_name(o->suites[i]);
+		} else {
+			newer[n_newer++] = o->suites[i];
+		}
+	}
+	if (n_newer > 0 && (!join(list, sizeof(list), newer, n_newer) ||
+			    SSL_CTX_set_ciphersuites(lib.ctx, list) != 1)) {
+		return fail(report, "suites");
+	}
+	if (n_older > 0 && (!join(list, sizeof(list), older, n_older) ||
+			    SSL_CTX_set_cipher_list(lib.ctx, list) != 1)) {
+		return fail(report, "suites");
+	}
+	return true;
+}
+
 static bool set_algorithms(const struct peer_options *o, struct peer_report *report)
 {
 	char list[512];
 
-	if (o->n_suites > 0 && (!join(list, sizeof(list), o->suites, o->n_suites) ||
-				SSL_CTX_set_ciphersuites(lib.ctx, list) != 1)) {
-		return fail(report, "suites");
+	if (!set_suites(o, report)) {
+		return false;
 	}
 	if (o->n_groups > 0 && (!join(list, sizeof(list), o->groups, o->n_groups) ||
 				SSL_CTX_set1_groups_list(lib.ctx, list) != 1)) {
@@ -209,6 +257,21 @@ static bool set_algorithms(const struct peer_options *o, struct peer_report *rep
 	    SSL_CTX_set_max_proto_version(lib.ctx, o->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) !=
 		    1) {
 		return fail(report, "versions");
+	}
+	SSL_CTX_set_options(lib.ctx, (o->no_ems ? SSL_OP_NO_EXTENDED_MASTER_SECRET : 0) |
+					     (o->no_etm ? SSL_OP_NO_ENCRYPT_THEN_MAC : 0) |
+					     (o->tls12 && o->tickets == 0 ? SSL_OP_NO_TICKET : 0));
+	return true;
+}
+
+static bool set_fragments(const struct peer_options *o, struct peer_report *report)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (o->max_fragment_length == 512u << i &&
+		    SSL_CTX_set_tlsext_max_fragment_length(
+			    lib.ctx, (uint8_t)(TLSEXT_max_fragment_length_512 + i)) != 1) {
+			return fail(report, "max fragment length");
+		}
 	}
 	return true;
 }
@@ -248,7 +311,10 @@ static void set_sessions(const struct peer_options *o)
 	SSL_CTX_sess_set_new_cb(lib.ctx, on_session);
 	SSL_CTX_set_max_early_data(lib.ctx, o->early_max);
 	SSL_CTX_set_recv_max_early_data(lib.ctx, o->early_max);
-	if (o->psk.data != NULL) {
+	if (o->psk.data != NULL && o->tls12) {
+		SSL_CTX_set_psk_client_callback(lib.ctx, on_psk_client);
+		SSL_CTX_set_psk_server_callback(lib.ctx, on_psk_server);
+	} else if (o->psk.data != NULL) {
 		SSL_CTX_set_psk_use_session_callback(lib.ctx, on_psk_use);
 		SSL_CTX_set_psk_find_session_callback(lib.ctx, on_psk_find);
 	}
@@ -271,6 +337,9 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	}
 	if (o->n_alpn > 0 && !set_alpn(o)) {
 		return fail(report, "alpn");
+	}
+	if (!o->server && !set_fragments(o, report)) {
+		return false;
 	}
 	set_sessions(o);
 	SSL_CTX_set_info_callback(lib.ctx, on_info);

@@ -25,6 +25,22 @@ static const char *const suite_names[][2] = {
 	{"TLS_AES_128_GCM_SHA256", "TLS13-AES128-GCM-SHA256"},
 	{"TLS_AES_256_GCM_SHA384", "TLS13-AES256-GCM-SHA384"},
 	{"TLS_CHACHA20_POLY1305_SHA256", "TLS13-CHACHA20-POLY1305-SHA256"},
+	{"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"},
+	{"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"},
+	{"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"},
+	{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"},
+	{"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384"},
+	{"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"},
+	{"TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", "ECDHE-PSK-AES128-GCM-SHA256"},
+	{"TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-PSK-CHACHA20-POLY1305"},
+	{"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", "ECDHE-ECDSA-AES128-SHA"},
+	{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", "ECDHE-ECDSA-AES256-SHA"},
+	{"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", "ECDHE-ECDSA-AES128-SHA256"},
+	{"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384", "ECDHE-ECDSA-AES256-SHA384"},
+	{"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", "ECDHE-RSA-AES128-SHA"},
+	{"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", "ECDHE-RSA-AES256-SHA"},
+	{"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", "ECDHE-RSA-AES128-SHA256"},
+	{"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384", "ECDHE-RSA-AES256-SHA384"},
 	{NULL, NULL},
 };
 
@@ -102,6 +118,22 @@ static unsigned int on_psk_server(WOLFSSL *ssl, const char *identity, unsigned c
 	memcpy(key, lib.o->psk.data, lib.o->psk.len);
 	*suite = "TLS13-AES128-GCM-SHA256";
 	return (unsigned)lib.o->psk.len;
+}
+
+static unsigned int on_psk_client12(WOLFSSL *ssl, const char *hint, char *identity,
+				    unsigned int id_max, unsigned char *key, unsigned int key_max)
+{
+	const char *suite;
+
+	return on_psk_client(ssl, hint, identity, id_max, key, key_max, &suite);
+}
+
+static unsigned int on_psk_server12(WOLFSSL *ssl, const char *identity, unsigned char *key,
+				    unsigned int key_max)
+{
+	const char *suite;
+
+	return on_psk_server(ssl, identity, key, key_max, &suite);
 }
 
 /* ---- set-up -------------------------------------------------------------------------- */
@@ -191,7 +223,10 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 		     WOLFSSL_SUCCESS)) {
 		return fail(report, "certificate", 0);
 	}
-	if (o->psk.data != NULL && o->server) {
+	if (o->psk.data != NULL && o->tls12) {
+		wolfSSL_CTX_set_psk_server_callback(lib.ctx, on_psk_server12);
+		wolfSSL_CTX_set_psk_client_callback(lib.ctx, on_psk_client12);
+	} else if (o->psk.data != NULL && o->server) {
 		wolfSSL_CTX_set_psk_server_tls13_callback(lib.ctx, on_psk_server);
 	} else if (o->psk.data != NULL) {
 		wolfSSL_CTX_set_psk_client_tls13_callback(lib.ctx, on_psk_client);
@@ -204,6 +239,10 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	}
 	if (o->server && o->tickets == 0) {
 		wolfSSL_CTX_no_ticket_TLSv13(lib.ctx);
+		wolfSSL_CTX_NoTicketTLSv12(lib.ctx);
+	}
+	if (o->no_ems) {
+		wolfSSL_CTX_DisableExtendedMasterSecret(lib.ctx);
 	}
 	return true;
 }
@@ -230,6 +269,16 @@ static bool set_client(const struct peer_options *o, struct peer_report *report)
 			    (unsigned short)strlen(o->name)) != WOLFSSL_SUCCESS ||
 	     (!o->no_verify && wolfSSL_check_domain_name(lib.ssl, o->name) != WOLFSSL_SUCCESS))) {
 		return fail(report, "name", 0);
+	}
+	if (o->tls12 && o->tickets != 0 && wolfSSL_UseSessionTicket(lib.ssl) != WOLFSSL_SUCCESS) {
+		return fail(report, "ticket", 0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		if (o->max_fragment_length == 512u << i &&
+		    wolfSSL_UseMaxFragment(lib.ssl, (unsigned char)(WOLFSSL_MFL_2_9 + i)) !=
+			    WOLFSSL_SUCCESS) {
+			return fail(report, "max fragment length", 0);
+		}
 	}
 	if (o->shares == 0) {
 		wolfSSL_NoKeyShares(lib.ssl);
