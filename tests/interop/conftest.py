@@ -9,6 +9,7 @@ takes cells out that cannot be tried: they are not collected, and the matrix sho
 a library ("OpenSSL") or one release of it ("OpenSSL 3.5").
 """
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from link import Data, Link
 from matrix import Matrix
 from pki import Pki
-from programs import DRIVER, PEERS, PROGRAMS, flags
+from programs import DRIVER, PEERS, PROGRAMS, TOP, flags
 from tools import SECTION as TOOLS_SECTION
 from tools import Bench, without_command
 
@@ -24,7 +25,10 @@ collect_ignore = ["wireguard"]  # a run of its own, with its own fixtures and ma
 
 LIBRARY_SECTIONS = {version: "TLS %s (Ennead's role → the peer)" % version
                     for version in ("1.3", "1.2")}
-COLUMNS = [(version, name, role) for version in LIBRARY_SECTIONS
+# The versions that Ennead speaks when nothing is said.
+SPOKEN = re.search(r'"protocolVersion", list, "([^"]*)"',
+                   (TOP / "include/ennead/security.def").read_text(encoding="utf-8")).group(1)
+COLUMNS = [(version, name, role) for version in LIBRARY_SECTIONS if version in SPOKEN
            for name, peer in PEERS.items() if version in peer.versions
            for role in ("client", "server")]
 MATRIX = Matrix()

@@ -112,6 +112,26 @@ class Link:
                             2, "--session-out", session, theirs)
         return server.reports(), client.reports()
 
+    def twice_elsewhere(self):
+        """A session of one server is offered to another that cannot know it: the reports of this."""
+        our_flags, their_flags = self.exchange()
+        session = self.tmp / "session"
+        if self.role == "client":
+            servers = [self.other(self.server_flags(), their_flags) for _ in range(2)]
+            ports = [server.port() for server in servers]
+            self.driver("--port", ports[0], self.client_flags(), our_flags, "--want-sessions", 1,
+                        "--session-out", session).report()
+            mine = self.driver("--port", ports[1], self.client_flags(), our_flags, "--session-in",
+                               "%s.0" % session).report()
+            yours = servers[1].report()
+        else:
+            servers = [self.driver("--port", 0, self.server_flags(), our_flags) for _ in range(2)]
+            client = self.other("--port", servers[0].port(), "--again-port", servers[1].port(),
+                                self.client_flags(), their_flags, "--connections", 2, "--session-out",
+                                session)
+            mine, yours = servers[1].report(), client.report()
+        return mine, yours
+
     def check_good(self, mine, yours, data):
         assert mine.result == "closed", show(mine, yours)
         assert mine["info"]["version"] == "TLSv" + self.version, show(mine, yours)

@@ -4,6 +4,8 @@ import pytest
 
 from pki import NAME
 
+pytestmark = pytest.mark.versions("1.3", "1.2")
+
 NO_APPLICATION_PROTOCOL, UNRECOGNIZED_NAME = 120, 112
 
 

@@ -102,12 +102,14 @@ def test_no_suite(link):
         link.they_refuse((HANDSHAKE_FAILURE,), ours=ours, theirs=theirs)
 
 
-@pytest.mark.row("peer with TLS 1.2 only is refused")
+@pytest.mark.row("peer with TLS 1.2 only, we with TLS 1.3 only: refused")
+@pytest.mark.versions("1.2")
 def test_tls12_only(link):
+    ours = settings(protocolVersion="TLSv1.3")
     if link.role == "server":
-        link.we_refuse("NO_SHARED_PARAMETERS", PROTOCOL_VERSION, theirs=["--tls12"])
+        link.we_refuse("NO_SHARED_PARAMETERS", PROTOCOL_VERSION, ours=ours)
     else:
-        link.they_refuse((HANDSHAKE_FAILURE, PROTOCOL_VERSION), theirs=["--tls12"])
+        link.they_refuse((HANDSHAKE_FAILURE, PROTOCOL_VERSION), ours=ours)
 
 
 @pytest.mark.row("compatibility mode off here")
@@ -130,15 +132,18 @@ def test_no_compatibility_retry(link):
 
 
 @pytest.mark.row("GREASE off")
+@pytest.mark.versions("1.3", "1.2")
 def test_no_grease(link):
     link.talk(settings(grease=False))
 
 
 @pytest.mark.row("one byte per TCP segment")
+@pytest.mark.versions("1.3", "1.2")
 def test_tiny_segments(link):
     link.talk(["--segment", 1])
 
 
 @pytest.mark.row("AEAD by libcrypto")
+@pytest.mark.versions("1.3", "1.2")
 def test_libcrypto(link):
     link.talk(["--backend", "libcrypto"])

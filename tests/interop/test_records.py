@@ -4,8 +4,11 @@ import pytest
 
 from programs import script, settings, show
 
+pytestmark = pytest.mark.versions("1.3", "1.2")
+
 
 @pytest.mark.row("padding here, to multiples of 512")
+@pytest.mark.na("TLS 1.2 has no padding of AEAD records", version="1.2")
 def test_padding_ours(link):
     link.talk(settings(padding=512))
 
@@ -13,6 +16,7 @@ def test_padding_ours(link):
 @pytest.mark.row("padding at the peer, to multiples of 512")
 @pytest.mark.na("wolfSSL, NSS and mbedTLS cannot be told to pad records",
                 peer=("wolfSSL", "NSS", "mbedTLS"))
+@pytest.mark.na("TLS 1.2 has no padding of AEAD records", version="1.2")
 def test_padding_theirs(link):
     link.talk((), ["--padding", 512])
 

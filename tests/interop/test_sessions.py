@@ -118,22 +118,7 @@ def test_resume_mutual(link):
 @pytest.mark.row("resumption refused by the server: full handshake")
 def test_resume_unknown_ticket(link):
     """The second server has another ticket key."""
-    our_flags, their_flags = link.exchange()
-    session = link.tmp / "session"
-    if link.role == "client":
-        servers = [link.other(link.server_flags(), their_flags) for _ in range(2)]
-        ports = [server.port() for server in servers]
-        link.driver("--port", ports[0], link.client_flags(), our_flags, "--want-sessions", 1,
-                    "--session-out", session).report()
-        mine = link.driver("--port", ports[1], link.client_flags(), our_flags, "--session-in",
-                           "%s.0" % session).report()
-        yours = servers[1].report()
-    else:
-        servers = [link.driver("--port", 0, link.server_flags(), our_flags) for _ in range(2)]
-        client = link.other("--port", servers[0].port(), "--again-port", servers[1].port(),
-                            link.client_flags(), their_flags, "--connections", 2, "--session-out",
-                            session)
-        mine, yours = servers[1].report(), client.report()
+    mine, yours = link.twice_elsewhere()
     link.check_good(mine, yours, link.data["small"])
     assert not mine["info"]["resumed"] and not yours.resumed
 
