@@ -319,8 +319,9 @@ static void test_wrong_records(void **state)
 		{"early change_cipher_spec", ENN_ALERT_UNEXPECTED_MESSAGE, {20, 3, 3, 0, 1, 1}, 6},
 		{"application data first", ENN_ALERT_UNEXPECTED_MESSAGE, {23, 3, 3, 0, 1, 1}, 6},
 		{"Finished first", ENN_ALERT_UNEXPECTED_MESSAGE, {22, 3, 3, 0, 4, 20, 0, 0, 0}, 9},
-		{"huge message", ENN_ALERT_ILLEGAL_PARAMETER, {22, 3, 3, 0, 4, 1, 0xff, 0, 0}, 9},
+		{"huge message", ENN_ALERT_DECODE_ERROR, {22, 3, 3, 0, 4, 1, 0xff, 0, 0}, 9},
 		{"long alert", ENN_ALERT_DECODE_ERROR, {21, 3, 3, 0, 3, 2, 40, 0}, 8},
+		{"empty alert", ENN_ALERT_UNEXPECTED_MESSAGE, {21, 3, 3, 0, 0}, 5},
 	};
 
 	(void)state;
