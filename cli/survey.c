@@ -18,12 +18,13 @@ enum result {
 	RESULT_SUBSTRATE,   /* what is below brings it, and the check saw that it is relied on */
 	RESULT_NOT_BUILT,   /* the survey says S or M, this build has it not */
 	RESULT_NOT_OFFERED, /* the survey says U */
+	RESULT_ABSENT,	    /* the library below lacks what it takes */
 };
 
 static const char *const result_names[] = {
 	[RESULT_PROVED] = "proved",	      [RESULT_FAILED] = "FAILED",
 	[RESULT_SUBSTRATE] = "substrate",     [RESULT_NOT_BUILT] = "not built",
-	[RESULT_NOT_OFFERED] = "not offered",
+	[RESULT_NOT_OFFERED] = "not offered", [RESULT_ABSENT] = "absent",
 };
 
 /* ---- checks ---------------------------------------------------------------------------------- */
@@ -34,6 +35,12 @@ void survey_refute(struct survey *s, const char *why)
 		s->refuted = true;
 		(void)snprintf(s->evidence, sizeof(s->evidence), "%s", why);
 	}
+}
+
+void survey_absent(struct survey *s, const char *why)
+{
+	survey_refute(s, why);
+	s->absent = true;
 }
 
 void survey_tell(struct survey *s, const char *format, ...)
@@ -80,6 +87,16 @@ static enum result judge(struct survey *s, const struct survey_subject *subject,
 									       : RESULT_NOT_BUILT;
 }
 
+static enum result judge_more(struct survey *s, survey_check check)
+{
+	s->evidence[0] = '\0';
+	s->refuted = false;
+	s->absent = false;
+	check(s);
+	(void)survey_expect(s, s->evidence[0] != '\0', "the check came to no end");
+	return s->absent ? RESULT_ABSENT : s->refuted ? RESULT_FAILED : RESULT_PROVED;
+}
+
 /* ---- output ---------------------------------------------------------------------------------- */
 
 static const char *letter(enum enn_support support)
@@ -107,41 +124,77 @@ static json_t *as_json(const struct survey *s, enum enn_feature f, enum result r
 	return row;
 }
 
+static void print_result(const char *name, const char *support, const char *result,
+			 const char *evidence)
+{
+	printf("  %-37s %s  %s%*s%s\n", name, support, result,
+	       evidence[0] == '\0' ? 0 : 13 - (int)strlen(result), "", evidence);
+}
+
+/* Returns how many failed. */
+static unsigned survey_features(struct survey *s, const struct survey_subject *subject, bool open,
+				json_t *rows)
+{
+	unsigned failed = 0;
+
+	for (int i = 0; i < ENN_FEATURE_COUNT; i++) {
+		enum enn_feature f = (enum enn_feature)i;
+		enum result result = open ? judge(s, subject, f) : RESULT_FAILED;
+		failed += result == RESULT_FAILED ? 1u : 0u;
+		if (rows == NULL) {
+			print_result(enn_feature_name(f),
+				     letter(enn_protocol_feature(s->protocol, f)),
+				     result_name(subject, f, result), s->evidence);
+		} else {
+			json_array_append_new(rows, as_json(s, f, result));
+		}
+	}
+	return failed;
+}
+
+static unsigned survey_more(struct survey *s, const struct survey_more *more, json_t *rows)
+{
+	unsigned failed = 0;
+
+	for (; more != NULL && more->name != NULL; more++) {
+		enum result result = judge_more(s, more->check);
+		failed += result == RESULT_FAILED ? 1u : 0u;
+		if (rows == NULL) {
+			print_result(more->name, "+", result_names[result], s->evidence);
+		} else {
+			json_array_append_new(
+				rows, json_pack("{s:s,s:s,s:s}", "feature", more->name, "result",
+						result_names[result], "evidence", s->evidence));
+		}
+	}
+	return failed;
+}
+
 /* One protocol; adds to *list if there is one. Returns how many checks failed. */
 static unsigned survey_protocol(const struct enn_protocol *protocol, const struct enn_env *env,
 				json_t *list)
 {
 	const struct survey_subject *subject = subject_of(protocol);
 	struct survey s = {.protocol = protocol, .env = *env};
-	json_t *rows = json_array();
-	unsigned failed = 0;
+	json_t *rows = list == NULL ? NULL : json_array();
+	json_t *more = list == NULL ? NULL : json_array();
 	bool open = subject == NULL || subject->open == NULL || subject->open(&s);
 
 	if (list == NULL) {
 		printf("%s (%s)\n", protocol->title, protocol->spec);
 	}
-	for (int i = 0; i < ENN_FEATURE_COUNT; i++) {
-		enum enn_feature f = (enum enn_feature)i;
-		enum result result = open ? judge(&s, subject, f) : RESULT_FAILED;
-		const char *name = result_name(subject, f, result);
-		failed += result == RESULT_FAILED ? 1u : 0u;
-		if (list == NULL) {
-			printf("  %-37s %s  %s%*s%s\n", enn_feature_name(f),
-			       letter(enn_protocol_feature(protocol, f)), name,
-			       s.evidence[0] == '\0' ? 0 : 13 - (int)strlen(name), "", s.evidence);
-		} else {
-			json_array_append_new(rows, as_json(&s, f, result));
-		}
+	unsigned failed = survey_features(&s, subject, open, rows);
+	if (subject != NULL && open) {
+		failed += survey_more(&s, subject->more, more);
 	}
 	if (subject != NULL && subject->close != NULL) {
 		subject->close(&s);
 	}
 	if (list != NULL) {
-		json_array_append_new(list,
-				      json_pack("{s:s,s:s,s:O}", "protocol", protocol->name,
-						"scheme", protocol->scheme, "features", rows));
+		json_array_append_new(list, json_pack("{s:s,s:s,s:o,s:o}", "protocol",
+						      protocol->name, "scheme", protocol->scheme,
+						      "features", rows, "more", more));
 	}
-	json_decref(rows);
 	return failed;
 }
 

@@ -22,10 +22,18 @@ struct survey {
 	void *fixture; /* of the protocol's own: certificates, for example */
 	char evidence[SURVEY_EVIDENCE];
 	bool refuted;
+	bool absent;
 };
 
 /* A check does its worst, calls survey_expect on the way and survey_tell at its end. */
 typedef void (*survey_check)(struct survey *s);
+
+/* What a protocol has here besides the table's features; the last row has no name. */
+struct survey_more {
+	const char *name;
+	survey_check check;
+};
+extern const struct survey_more survey_tls_more[];
 
 struct survey_subject {
 	enum enn_protocol_id id;
@@ -34,12 +42,15 @@ struct survey_subject {
 	survey_check check[ENN_FEATURE_COUNT];
 	/* Features that the substrate brings: what of, as in "by TCP". */
 	const char *substrate[ENN_FEATURE_COUNT];
+	const struct survey_more *more; /* may be NULL */
 };
 extern const struct survey_subject survey_tls;
 extern const struct survey_subject survey_wireguard;
 
 /* The feature is not there; the first reason is the evidence. */
 void survey_refute(struct survey *s, const char *why);
+/* The library below lacks what it takes: neither proved nor refuted. */
+void survey_absent(struct survey *s, const char *why);
 /* A condition without which the feature is not there. */
 static inline bool survey_expect(struct survey *s, bool condition, const char *otherwise)
 {

@@ -609,4 +609,5 @@ const struct survey_subject survey_tls = {
 			[ENN_FEATURE_EARLY_DATA] = early_data,
 		},
 	.substrate = {[ENN_FEATURE_SOURCE_VALIDATION] = "by TCP"},
+	.more = survey_tls_more,
 };
