@@ -379,7 +379,10 @@ struct enn_info {
 	size_t peer_status_len;
 	const uint8_t *peer_key; /* its SubjectPublicKeyInfo in DER; kept like the chain */
 	size_t peer_key_len;
-	uint64_t keys_sent; /* key updates so far, by direction */
+	bool encrypt_then_mac;	      /* TLS 1.2 with CBC (RFC 7366) */
+	uint16_t record_size_limit;   /* what the peer takes (RFC 8449); 0: it did not say */
+	uint16_t max_fragment_length; /* negotiated (RFC 6066); 0: not */
+	uint64_t keys_sent;	      /* key updates so far, by direction */
 	uint64_t keys_received;
 	size_t max_message; /* bytes of the longest message that send takes; 0: no limit */
 };

@@ -62,6 +62,8 @@ static const struct range ranges[] = {
 	{ENN_SECURITY_EARLY_DATA_WINDOW, 0, 604800000},
 	{ENN_SECURITY_PADDING, 0, 16384},
 	{ENN_SECURITY_MAX_RECORD, 64, 16384},
+	{ENN_SECURITY_RECORD_SIZE_LIMIT, 0, 16385},
+	{ENN_SECURITY_MAX_FRAGMENT_LENGTH, 0, 4096},
 	{ENN_SECURITY_HANDSHAKE_TIMEOUT, 0, UINT32_MAX},
 };
 
@@ -277,12 +279,26 @@ enum enn_status enn_security_set_bool(struct enn_security *s, enum enn_security_
 	return ENN_OK;
 }
 
+/* Numbers with gaps in their range. */
+static bool exists(enum enn_security_parameter id, uint64_t value)
+{
+	switch (id) {
+	case ENN_SECURITY_RECORD_SIZE_LIMIT: /* RFC 8449 §4 */
+		return value == 0 || value >= 64;
+	case ENN_SECURITY_MAX_FRAGMENT_LENGTH: /* RFC 6066 §4 */
+		return value == 0 || (value >= 512 && (value & (value - 1)) == 0);
+	default:
+		return true;
+	}
+}
+
 enum enn_status enn_security_set_u64(struct enn_security *s, enum enn_security_parameter id,
 				     uint64_t value)
 {
 	uint64_t min, max;
 
-	if (s == NULL || !enn_security_range(id, &min, &max) || value < min || value > max) {
+	if (s == NULL || !enn_security_range(id, &min, &max) || value < min || value > max ||
+	    !exists(id, value)) {
 		return ENN_E_ARGUMENT;
 	}
 	if (atomic_load(&s->frozen)) {

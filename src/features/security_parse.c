@@ -275,6 +275,11 @@ static enum enn_status set_u64_text(struct enn_security *s, enum enn_security_pa
 				     (unsigned long long)max);
 	}
 	enum enn_status status = enn_security_set_u64(s, id, value);
+	if (status == ENN_E_ARGUMENT) {
+		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
+				     "%s: %llu is not one of the values it can have", what,
+				     (unsigned long long)value);
+	}
 	return status == ENN_E_STATE ? enn_security_frozen(what, error) : status;
 }
 

@@ -377,10 +377,13 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 	ENN_TRY(enn_hs_check_views(hs, &ee.views,
 				   ENN_VIEW_BIT(ENN_VIEW_CLIENT_CERTIFICATE_TYPE) |
 					   ENN_VIEW_BIT(ENN_VIEW_ENCRYPTED_CLIENT_HELLO) |
+					   ENN_VIEW_BIT(ENN_VIEW_RECORD_SIZE_LIMIT) |
+					   ENN_VIEW_BIT(ENN_VIEW_MAX_FRAGMENT_LENGTH) |
 					   ENN_VIEW_BIT(ENN_VIEW_SERVER_CERTIFICATE_TYPE),
 				   "EncryptedExtensions"));
 	ENN_TRY(enn_ech_take(hs, &ee.views));
 	ENN_TRY(enn_raw_key_take(hs, &ee.views, "EncryptedExtensions.certificate_type"));
+	ENN_TRY(enn_record_size_take(hs, &ee.views, "EncryptedExtensions"));
 	if (ee.has & ENN_HAS_ALPN) {
 		ENN_TRY(take_alpn(hs, ee.alpn));
 	}

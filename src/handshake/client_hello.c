@@ -436,6 +436,7 @@ static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_wri
 	write_psk_modes(hs, w);
 	enn_status_offer(hs, w);
 	enn_compress_offer(hs, w);
+	enn_record_size_offer(hs, w);
 	enn_certificate_write_authorities(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);

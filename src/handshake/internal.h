@@ -357,6 +357,27 @@ bool enn_status_asked(const struct enn_handshake *hs);
 enum enn_status enn_status_receive(struct enn_handshake *hs, struct enn_bytes body,
 				   const char *where);
 
+/* ---- record_size.c --------------------------------------------------------------------------- */
+/* Client: record_size_limit and max_fragment_length as the parameters say. */
+void enn_record_size_offer(struct enn_handshake *hs, struct enn_writer *w);
+/* Client: the server's answer, in EncryptedExtensions (1.3) or ServerHello (1.2); the version is known. */
+enum enn_status enn_record_size_take(struct enn_handshake *hs, const struct enn_views *views,
+				     const char *where);
+/* Server: judges what a ClientHello says and chooses; the version is known. Then the answer. */
+enum enn_status enn_record_size_choose(struct enn_handshake *hs, const struct enn_views *views);
+void enn_record_size_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- encrypt_then_mac.c: TLS 1.2 with CBC ------------------------------------------------------- */
+/* Whether a suite may be offered or taken at all under these parameters. */
+bool enn_cbc_allows(const struct enn_security *security, const struct enn_tls_suite *suite);
+/* Client: the extension, if a suite with CBC is offered; then the server's answer to it (ServerHello). */
+void enn_cbc_offer(struct enn_handshake *hs, struct enn_writer *w);
+enum enn_status enn_cbc_take(struct enn_handshake *hs, const struct enn_views *views);
+/* Server: whether suites with CBC may be chosen for this client; then, with the suite, the answer. */
+enum enn_status enn_cbc_choose(struct enn_handshake *hs, const struct enn_views *views,
+			       bool *allowed);
+void enn_cbc_answer(struct enn_handshake *hs, struct enn_writer *w);
+
 /* ---- compress.c ------------------------------------------------------------------------------ */
 /* Writes compress_certificate (ClientHello, CertificateRequest) as certificateCompression says. */
 void enn_compress_offer(struct enn_handshake *hs, struct enn_writer *w);

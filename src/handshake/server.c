@@ -33,6 +33,7 @@ static enum enn_status send_encrypted_extensions(struct enn_handshake *hs,
 	if (!result->resumed && !result->external_psk) {
 		enn_raw_key_answer(hs, &out.w, ch, enn_certificate_wanted(hs));
 	}
+	enn_record_size_answer(hs, &out.w);
 	enn_ech_answer(hs, &out.w);
 	enn_write_end(&out.w, list, 2);
 	return enn_hs_commit(hs, &out);

@@ -428,6 +428,7 @@ static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
 
 	hs->c->result.suite = choice->suite;
 	hs->c->result.version = ENN_TLS_1_3;
+	ENN_TRY(enn_record_size_choose(hs, &ch->views));
 	enn_hs_transcript_choose(hs, hash);
 	enn_key_schedule_early(&hs->ks, hash, choice->psk.chosen ? choice->psk.key : NULL,
 			       choice->psk.key_len);
