@@ -86,13 +86,19 @@ void sim_hash(struct sim_run *run, const void *data, size_t len)
 
 /* ---- one connection ------------------------------------------------------------------------------- */
 
-/* The padding that the observer can insist on: where batches have room for any record, else a record may
+/* The padding that the observer can insist on: where nobody changes what the other side says of its limits
+ * (RFC 8449), and where batches have room for any record, else a record may
  * have to do without; and not of early data, of which a server skips only so many bytes. */
 static uint64_t visible_padding(const struct sim_connection *c, int side)
 {
 	bool maybe_early = side == 0 && c->offer_session && c->side[0].early;
 
-	return c->side[side].batch_min >= 17000 && !maybe_early ? c->side[side].padding : 0;
+	bool true_limits =
+		c->fault[0].kind <= SIM_FAULT_RESET && c->fault[1].kind <= SIM_FAULT_RESET;
+
+	return c->side[side].batch_min >= 17000 && !maybe_early && true_limits
+		       ? c->side[side].padding
+		       : 0;
 }
 
 void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
