@@ -96,6 +96,9 @@ struct probe_chain {
 	size_t count;
 	char signature[PROBE_NAME]; /* that shows it */
 	enum probe_version version;
+	const char *compression; /* that it came in; NULL: none */
+	bool stapled;		 /* an OCSP response came with it */
+	bool staple_good;
 	bool judged;
 	bool trusted;
 	struct enn_error error; /* if not */
@@ -131,6 +134,7 @@ struct probe {
 	const char *unknown_protocol; /* "ignored", "refused" */
 	const char *without_name;     /* "the same certificate", "another certificate", "refused" */
 	const char *key_update;
+	bool asks_client; /* for a certificate */
 	struct probe_chain chain[PROBE_CHAINS];
 	size_t chain_count;
 	struct probe_problem problem[PROBE_PROBLEMS];

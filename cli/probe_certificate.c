@@ -55,6 +55,8 @@ static void on_verdict(struct probe_shot *shot)
 	chain->judged = shot->ready || shot->reached;
 	chain->trusted = shot->ready;
 	chain->error = shot->error;
+	chain->stapled = chain->stapled || shot->info.peer_status_len > 0;
+	chain->staple_good = shot->info.peer_status_good;
 }
 
 void probe_keep_chain(struct probe *p, const struct probe_shot *shot, enum probe_version version)
@@ -72,6 +74,8 @@ void probe_keep_chain(struct probe *p, const struct probe_shot *shot, enum probe
 	}
 	p->chain_count++;
 	chain->version = version;
+	chain->compression = shot->info.certificate_compression;
+	chain->stapled = shot->info.peer_status_len > 0;
 	(void)snprintf(chain->signature, sizeof(chain->signature), "%s", shot->info.signature);
 	for (size_t i = 0; i < shot->info.peer_chain_len; i++) {
 		chain->certificate[i].der = malloc(shot->info.peer_chain[i].len + 1);

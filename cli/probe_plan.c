@@ -424,6 +424,7 @@ static void on_version(struct probe_shot *shot)
 	p->reached = p->reached || shot->reached;
 	if (v->supported) {
 		keep_info(v, &shot->info);
+		p->asks_client = p->asks_client || shot->info.certificate_requested;
 		probe_keep_chain(p, shot, version);
 		ask_version(p, version);
 	}

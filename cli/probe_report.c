@@ -104,6 +104,8 @@ static void print_protocols(const struct probe *p)
 	row(p->protocols.count == 0 ? "ALPN" : "", "%sunknown protocols: %s",
 	    p->protocols.count == 0 ? "none of the usual; " : "",
 	    p->unknown_protocol == NULL ? "not tried" : p->unknown_protocol);
+	row("client", "%s",
+	    p->asks_client ? "is asked for a certificate" : "is not asked for a certificate");
 	row("server name", "%s%s", p->without_name == NULL ? "not tried" : "without it: ",
 	    p->without_name == NULL ? "" : p->without_name);
 }
@@ -114,10 +116,15 @@ static void print_chains(const struct probe *p)
 
 	for (size_t i = 0; i < p->chain_count; i++) {
 		const struct probe_chain *chain = &p->chain[i];
-		row("certificate", "with %s: %s", chain->signature,
+		row("certificate", "with %s: %s, %s%s%s", chain->signature,
 		    chain->trusted  ? "trusted"
 		    : chain->judged ? "NOT trusted"
-				    : "not judged");
+				    : "not judged",
+		    chain->staple_good ? "good OCSP response stapled"
+		    : chain->stapled   ? "OCSP response stapled"
+				       : "no OCSP response",
+		    chain->compression == NULL ? "" : ", compressed with ",
+		    chain->compression == NULL ? "" : chain->compression);
 		for (size_t j = 0; j < chain->count; j++) {
 			if (certificate_read(chain->certificate[j].der, chain->certificate[j].len,
 					     &c)) {
@@ -214,10 +221,14 @@ static json_t *chain_json(const struct probe_chain *chain)
 			json_array_append_new(list, certificate_json(&c));
 		}
 	}
-	return json_pack("{s:s,s:b,s:o,s:o}", "signature", chain->signature, "trusted",
+	return json_pack("{s:s,s:b,s:o,s:o,s:s,s:o}", "signature", chain->signature, "trusted",
 			 chain->trusted, "error",
 			 chain->trusted ? json_null() : text(chain->error.text), "certificates",
-			 list);
+			 list, "ocsp",
+			 chain->staple_good ? "good"
+			 : chain->stapled   ? "stapled"
+					    : "none",
+			 "compression", text(chain->compression));
 }
 
 void probe_print_json(const struct probe *p)
@@ -245,6 +256,7 @@ void probe_print_json(const struct probe *p)
 	json_object_set_new(j, "versions", versions);
 	json_object_set_new(j, "alpn", list_json(&p->protocols));
 	json_object_set_new(j, "unknown_alpn", text(p->unknown_protocol));
+	json_object_set_new(j, "asks_client", json_boolean(p->asks_client));
 	json_object_set_new(j, "without_name", text(p->without_name));
 	json_object_set_new(j, "chains", chains);
 	json_object_set_new(j, "problems", problems);

@@ -358,9 +358,10 @@ struct enn_info {
 	bool resumed;		 /* by a session */
 	bool external_psk;
 	bool hello_retry;
-	bool peer_authenticated; /* by certificate, raw public key or PSK */
-	bool peer_raw_key;	 /* the peer showed a raw public key (RFC 7250): peer_key */
-	bool ech_accepted;	 /* the ClientHello was encrypted (RFC 9849) */
+	bool peer_authenticated;    /* by certificate, raw public key or PSK */
+	bool peer_raw_key;	    /* the peer showed a raw public key (RFC 7250): peer_key */
+	bool certificate_requested; /* the server asked the client for a certificate */
+	bool ech_accepted;	    /* the ClientHello was encrypted (RFC 9849) */
 	/* Client, failed with ENN_REASON_ECH_REFUSED: the ECHConfigList of the authenticated server to try
 	 * again with, once; NULL: it has none, and may be asked in the clear. */
 	const uint8_t *ech_retry;

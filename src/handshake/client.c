@@ -420,6 +420,7 @@ static enum enn_status receive_certificate_request(struct enn_handshake *hs, str
 	ENN_TRY(enn_compress_take(hs, &m.views, "CertificateRequest.compress_certificate"));
 	hs->status_wanted = enn_views_have(&m.views, ENN_VIEW_STATUS_REQUEST);
 	hs->certificate_requested = true;
+	hs->c->result.certificate_requested = true;
 	hs->state = ENN_HS_CLIENT_EXPECT_CERTIFICATE;
 	return ENN_OK;
 }

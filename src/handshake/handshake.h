@@ -62,6 +62,7 @@ struct enn_handshake_result {
 	uint8_t certificate_compression; /* of the peer's certificate (RFC 8879) */
 	uint8_t *ech_retry;		 /* client, ECH refused: an ECHConfigList to use instead */
 	size_t ech_retry_len;
+	bool certificate_requested; /* of the client */
 	bool ech_accepted;
 	uint8_t exporter_secret[ENN_MAX_SECRET];
 	uint8_t resumption_secret[ENN_MAX_SECRET];
@@ -75,7 +76,8 @@ struct enn_handshake_result {
 	/* The longest plaintext of a protected record, by direction, as RFC 8449 §4 counts it; 0: the version's. */
 	uint16_t send_limit;
 	uint16_t receive_limit;
-	uint16_t max_fragment_length; /* RFC 6066 §4: of unprotected records too; 0: not negotiated */
+	uint16_t
+		max_fragment_length; /* RFC 6066 §4: of unprotected records too; 0: not negotiated */
 };
 void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env);
 /* Drops what is needed only until READY. */

@@ -84,6 +84,7 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->max_fragment_length = result->max_fragment_length;
 	info->record_size_limit = result->max_fragment_length != 0 ? 0 : result->send_limit;
 	info->peer_raw_key = result->peer_raw_key;
+	info->certificate_requested = result->certificate_requested;
 	info->ech_accepted = result->ech_accepted;
 	info->ech_retry = result->ech_retry;
 	info->ech_retry_len = result->ech_retry_len;

@@ -127,6 +127,7 @@ enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_cli
 	ENN_TRY(send_encrypted_extensions(hs, ch));
 	if (!hs->c->result.resumed && !hs->c->result.external_psk) {
 		hs->certificate_requested = enn_certificate_wanted(hs);
+		hs->c->result.certificate_requested = hs->certificate_requested;
 		if (hs->certificate_requested) {
 			ENN_TRY(send_certificate_request(hs));
 		}

@@ -94,6 +94,8 @@ def test_own_listener(pki):
     assert 86000 < resumption["lifetime"] <= 86400
     assert set(found["alpn"]["names"]) == {"h2", "http/1.1"}
     assert found["unknown_alpn"] == "refused"
+    assert found["asks_client"] is False
+    assert [(chain["ocsp"], chain["compression"]) for chain in found["chains"]] == [("none", None)] * 2
     assert [chain["trusted"] for chain in found["chains"]] == [True, True]
     leaf = found["chains"][0]["certificates"][0]
     assert leaf["subject"] == "CN=localhost" and "DNS:localhost" in leaf["names"]
@@ -124,6 +126,37 @@ def test_certificate_problems(pki, cert, expected):
     with listener(pki, cert=cert) as url:
         found = probe(pki, url, "--check", status=6)
     assert expected <= problems(found), found["problems"]
+
+
+def test_client_certificate_and_compression(pki):
+    (pki / "both.pem").write_text((pki / "server.pem").read_text() + (pki / "ca.pem").read_text())
+    shutil.copy(pki / "server.key", pki / "both.key")
+    with listener(pki, "--client-ca", "ca.pem", "--request-client", cert="both") as url:
+        found = probe(pki, url)
+    assert found["asks_client"] is True
+    assert found["chains"][0]["compression"] in ("brotli", "zstd", "zlib")
+    assert found["chains"][0]["trusted"] and problems(found) == {"root sent"}
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_ocsp(pki, revoked):
+    serial = subprocess.run(["openssl", "x509", "-in", "server.pem", "-noout", "-serial"], cwd=pki,
+                            check=True, stdout=subprocess.PIPE, text=True).stdout.split("=")[1].strip()
+    state = "R\t401231235959Z\t200101000000Z" if revoked else "V\t401231235959Z\t"
+    (pki / "index").write_text(f"{state}\t{serial}\tunknown\t/CN=localhost\n")
+    for command in ([*"-issuer ca.pem -cert server.pem -no_nonce -reqout request".split()],
+                    [*"-index index -CA ca.pem -rsigner ca.pem -rkey ca.key -reqin request "
+                      "-respout response -ndays 1".split()]):
+        subprocess.run(["openssl", "ocsp", *command], cwd=pki, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with listener(pki, "--ocsp", "response") as url:
+        found = probe(pki, url)
+    chain = found["chains"][0]
+    if revoked:
+        assert not chain["trusted"] and chain["ocsp"] == "stapled"
+        assert problems(found) == {"not trusted"} and "revoked" in chain["error"]
+    else:
+        assert chain["trusted"] and chain["ocsp"] == "good" and problems(found) == set()
 
 
 def test_unknown_authority_and_name(pki):
