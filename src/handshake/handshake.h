@@ -45,8 +45,10 @@ struct enn_handshake_result {
 	bool external_psk;
 	bool hello_retry;
 	bool peer_authenticated;
-	bool peer_raw_key;	   /* peer_chain holds one SubjectPublicKeyInfo (RFC 7250) */
-	bool middlebox_compatible; /* client: sent, server: was sent, a session id */
+	bool peer_raw_key;		 /* peer_chain holds one SubjectPublicKeyInfo (RFC 7250) */
+	bool middlebox_compatible;	 /* client: sent, server: was sent, a session id */
+	bool peer_status_good;		 /* peer_status, and it says so */
+	uint8_t certificate_compression; /* of the peer's certificate (RFC 8879) */
 	enum enn_early_data_state early_data;
 	uint32_t max_early_data; /* bytes that may be sent or received as early data */
 	uint8_t alpn_len;
@@ -58,9 +60,7 @@ struct enn_handshake_result {
 	size_t peer_chain_size;
 	uint8_t *peer_status; /* the OCSP response that came with it */
 	size_t peer_status_len;
-	bool peer_status_good;
-	uint8_t certificate_compression; /* of the peer's certificate (RFC 8879) */
-	uint8_t *ech_retry;		 /* client, ECH refused: an ECHConfigList to use instead */
+	uint8_t *ech_retry; /* client, ECH refused: an ECHConfigList to use instead */
 	size_t ech_retry_len;
 	bool certificate_requested; /* of the client */
 	bool ech_accepted;

@@ -200,6 +200,17 @@ static struct enn_security *build_security(bool server, uint8_t flags)
 	       enn_security_trust_pem(s, fuzz_cert_pem(), strlen(fuzz_cert_pem()), &error) ==
 		       ENN_OK;
 	enn_credential_free(k);
+	if ((flags & 33) == 32) { /* a raw public key besides the certificate */
+		uint8_t spki[128];
+		size_t len = sizeof(spki);
+		good = good &&
+		       enn_credential_raw_key_pem(fuzz_key_pem(), strlen(fuzz_key_pem()), &k,
+						  &error) == ENN_OK &&
+		       enn_credential_spki(k, spki, &len) == ENN_OK &&
+		       enn_security_trust_raw_key(s, spki, len, &error) == ENN_OK &&
+		       enn_security_add_credential(s, k) == ENN_OK;
+		enn_credential_free(k);
+	}
 	good = good &&
 	       enn_security_set_bool(s, ENN_SECURITY_REQUEST_CLIENT, (flags & 2) != 0) == ENN_OK;
 	good = good &&
@@ -211,6 +222,7 @@ static struct enn_security *build_security(bool server, uint8_t flags)
 	good = good && enn_security_set_u64(s, ENN_SECURITY_PADDING, flags & 32 ? 64 : 0) == ENN_OK;
 	good = good && enn_security_parse(s, "pskMode", flags & 64 ? "psk_ke" : "psk_dhe_ke",
 					  &error) == ENN_OK;
+	good = good && (!server || enn_security_ask_credential(s, (flags & 80) == 16) == ENN_OK);
 	good = good && (!server || enn_security_ask_psk(s, (flags & 128) != 0) == ENN_OK);
 	good = good && (!server || enn_security_ticket_key(s, ticket_key, 64,
 							   fuzz_env()->wall_offset) == ENN_OK);
@@ -276,6 +288,13 @@ static void on_event(struct world *w, struct side *side, const struct enn_event 
 					    .data = app_data,
 					    .len = 32,
 					    .hash = ENN_PSK_SHA256};
+		FUZZ_ASSERT(enn_engine_answer(side->engine, w->now, &answer) == ENN_OK);
+		break;
+	}
+	case ENN_EVENT_WANT_CREDENTIAL: {
+		struct enn_answer answer = {.type = ENN_ANSWER_CREDENTIAL,
+					    .accept = (w->now & 3) != 3};
+		FUZZ_ASSERT(event->u.credential.server_name_len <= 255);
 		FUZZ_ASSERT(enn_engine_answer(side->engine, w->now, &answer) == ENN_OK);
 		break;
 	}

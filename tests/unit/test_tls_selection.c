@@ -525,12 +525,62 @@ static void test_trust_by_name(void **state)
 	enn_security_free(listener);
 }
 
+/* ---- no memory ------------------------------------------------------------------------------------- */
+
+static size_t fail_after;
+
+static void fail_later(struct tls_pair *p)
+{
+	(void)p;
+	world.fail_at = fail_after == 0 ? 0 : world.calls + fail_after;
+}
+
+/* Every allocation of a handshake with all of this fails once: an error, and nothing is left behind. */
+static void test_memory(void **state)
+{
+	struct book book = {.site = {{.name = "www.a.example"}}};
+	struct tls_pair p = {.ask = look_up, .user = &book, .begun = fail_later};
+	struct enn_security *listener = asking();
+	struct enn_security *client = client_of(NULL);
+	struct enn_credential *mine = NULL;
+	const struct cert *rest[] = {who[ROOT_A]};
+	static const enum who one[] = {EXACT};
+	bool failed = true;
+
+	(void)state;
+	book.site[0].security = make(one, 1, "requireClient=true");
+	book.site[0].credential = tls_credential(who[EXACT], rest, 1);
+	tls_trust(book.site[0].security, who[ROOT_A]);
+	mine = tls_credential(who[CLIENT_A], rest, 1);
+	MUST(enn_security_add_credential(client, mine));
+	enn_credential_free(mine);
+	for (fail_after = 1; failed; fail_after++) {
+		assert_true(fail_after < 500);
+		tls_pair_run(&p, &world.env, client, listener, "www.a.example", NULL);
+		failed = p.client.failed || p.server.failed;
+		if (failed) {
+			assert_true((p.client.failed &&
+				     p.client.error.reason == ENN_REASON_OUT_OF_MEMORY) ||
+				    (p.server.failed &&
+				     p.server.error.reason == ENN_REASON_OUT_OF_MEMORY));
+		}
+		tls_pair_free(&p);
+	}
+	world.fail_at = 0;
+	print_message("# %zu allocations\n", fail_after - 1);
+	assert_true(fail_after > 10);
+	enn_security_free(book.site[0].security);
+	enn_credential_free(book.site[0].credential);
+	enn_security_free(listener);
+	enn_security_free(client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choice),	      cmocka_unit_test(test_client_choice),
 		cmocka_unit_test(test_question),      cmocka_unit_test(test_later),
-		cmocka_unit_test(test_trust_by_name),
+		cmocka_unit_test(test_trust_by_name), cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests_name("tls_selection", tests, open_world, close_world);
 }

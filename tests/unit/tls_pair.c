@@ -96,6 +96,9 @@ void tls_pair_run(struct tls_pair *p, const struct enn_env *env, struct enn_secu
 	}
 	MUST(enn_engine_start(p->client.e, p->now));
 	MUST(enn_engine_start(p->server.e, p->now));
+	if (p->begun != NULL) {
+		p->begun(p);
+	}
 	if (p->early != NULL) {
 		struct enn_message early = {.data = (const uint8_t *)p->early,
 					    .len = strlen(p->early),

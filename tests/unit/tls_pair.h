@@ -29,7 +29,8 @@ struct tls_pair {
 	/* Sees every question (validate, PSK, signature, credential) of either end. NULL: peers are accepted. */
 	void (*ask)(struct tls_pair *p, struct tls_end *end, const struct enn_event *event);
 	void *user;
-	enn_time now;			  /* ENN_SECOND */
+	enn_time now;			   /* ENN_SECOND */
+	void (*begun)(struct tls_pair *p); /* called when both engines stand; or NULL */
 	const char *early;		  /* sent as early data if it can be, else after; or NULL */
 	const struct enn_env *server_env; /* NULL: the client's */
 };
