@@ -80,6 +80,8 @@ struct probe_of_version {
 	bool supported;
 	struct enn_error error; /* if not */
 	struct probe_list suites;
+	struct probe_list old_suites; /* with CBC */
+	bool cbc_without_etm;	      /* chosen: MAC-then-encrypt (RFC 7366) */
 	struct probe_list groups;
 	struct probe_list signatures;
 	bool retry;	  /* answered a HelloRetryRequest */

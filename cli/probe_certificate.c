@@ -192,12 +192,14 @@ void probe_find_problems(struct probe *p)
 			p->version[PROBE_TLS13].error.text);
 	}
 	for (int v = 0; v < PROBE_VERSIONS; v++) {
-		const struct probe_list *suites = &p->version[v].suites;
-		for (size_t i = 0; i < suites->count; i++) {
-			if (strstr(suites->name[i], "_CBC_") != NULL) {
-				problem(p, "obsolete suite", "%s is accepted (RFC 9325 §4.1)",
-					suites->name[i]);
-			}
+		const struct probe_of_version *of = &p->version[v];
+		if (of->old_suites.count > 0) {
+			problem(p, "obsolete suites", "%s and %zu more with CBC (RFC 9325 §4.1)",
+				of->old_suites.name[0], of->old_suites.count - 1);
+		}
+		if (of->cbc_without_etm) {
+			problem(p, "obsolete suites",
+				"CBC without encrypt-then-MAC is chosen (RFC 7366)");
 		}
 	}
 }

@@ -27,15 +27,26 @@ static bool append(char *text, size_t cap, const char *more)
 	return true;
 }
 
-static bool append_list(char *policy, const char *kind, enum enn_security_parameter id)
+/* RFC 5246 §A.5: names of its suites have WITH in them. Those with a PSK cannot be tried. */
+static bool is_asked(const char *suite, enum probe_version version)
+{
+	return (strstr(suite, "_WITH_") != NULL) == (version == PROBE_TLS12) &&
+	       strstr(suite, "_PSK_") == NULL;
+}
+
+static bool append_list(char *policy, enum probe_version version, const char *kind,
+			enum enn_security_parameter id)
 {
 	const char *name;
-	bool good = append(policy, PROBE_POLICY, ":") && append(policy, PROBE_POLICY, kind) &&
-		    append(policy, PROBE_POLICY, "=");
+	const char *before = "=";
+	bool good = append(policy, PROBE_POLICY, ":") && append(policy, PROBE_POLICY, kind);
 
 	for (size_t i = 0; good && (name = enn_security_list_name(id, i)) != NULL; i++) {
-		good = (i == 0 || append(policy, PROBE_POLICY, ":")) &&
-		       append(policy, PROBE_POLICY, name);
+		if (id == ENN_SECURITY_CIPHER_SUITES && !is_asked(name, version)) {
+			continue;
+		}
+		good = append(policy, PROBE_POLICY, before) && append(policy, PROBE_POLICY, name);
+		before = ":";
 	}
 	return good;
 }
@@ -61,7 +72,7 @@ bool probe_policy(char policy[PROBE_POLICY], enum probe_version version, const c
 			       append(policy, PROBE_POLICY, "=") &&
 			       append(policy, PROBE_POLICY, names);
 		} else {
-			good = append_list(policy, kinds[i].kind, kinds[i].id);
+			good = append_list(policy, version, kinds[i].kind, kinds[i].id);
 		}
 	}
 	return good;
@@ -185,6 +196,9 @@ static void on_search(struct probe_shot *shot)
 		fire_search(p, search);
 		return;
 	}
+	if (!shot->ready && strcmp(shot->error.where, "ServerHello.encrypt_then_mac") == 0) {
+		search->v->cbc_without_etm = true;
+	}
 	search->found->complete = shot->ready || shot->error.sys_errno == 0;
 	end_search(p, search);
 }
@@ -207,12 +221,6 @@ static void fire_search(struct probe *p, struct search *search)
 	shot->setting[0][1] = "0";
 }
 
-/* RFC 5246 §A.5: names of its suites have WITH in them. */
-static bool is_of_version(const char *suite, enum probe_version version)
-{
-	return (strstr(suite, "_WITH_") != NULL) == (version == PROBE_TLS12);
-}
-
 static void begin_search(struct probe *p, enum probe_version version,
 			 enum enn_security_parameter id, const char *kind, struct probe_list *found)
 {
@@ -230,12 +238,18 @@ static void begin_search(struct probe *p, enum probe_version version,
 	search->found = found;
 	search->without_share = id == ENN_SECURITY_GROUPS && version == PROBE_TLS13;
 	for (size_t i = 0; (name = enn_security_list_name(id, i)) != NULL; i++) {
-		bool fits = id != ENN_SECURITY_CIPHER_SUITES || is_of_version(name, version);
+		bool old = strstr(name, "_CBC_") != NULL;
+		bool fits = id != ENN_SECURITY_CIPHER_SUITES ||
+			    (is_asked(name, version) && old == (found == &search->v->old_suites));
 		if (fits && search->rest_count < PROBE_LIST) {
 			(void)snprintf(search->rest[search->rest_count++], PROBE_NAME, "%s", name);
 		}
 	}
-	fire_search(p, search);
+	if (search->rest_count > 0) {
+		fire_search(p, search);
+	} else {
+		free(search);
+	}
 }
 
 /* ---- sessions ------------------------------------------------------------------------------------------ */
@@ -390,6 +404,7 @@ static void ask_version(struct probe *p, enum probe_version version)
 	struct probe_shot *shot;
 
 	begin_search(p, version, ENN_SECURITY_CIPHER_SUITES, "suites", &v->suites);
+	begin_search(p, version, ENN_SECURITY_CIPHER_SUITES, "suites", &v->old_suites);
 	begin_search(p, version, ENN_SECURITY_GROUPS, "groups", &v->groups);
 	begin_search(p, version, ENN_SECURITY_SIGNATURES, "signatures", &v->signatures);
 	if ((shot = fire(p, version, on_session)) != NULL) {

@@ -84,6 +84,7 @@ static void print_version(const struct probe *p, enum probe_version version)
 	}
 	row(probe_version_name[version], "yes");
 	print_list("  suites", &v->suites);
+	print_list("  obsolete suites", &v->old_suites);
 	print_list("  groups", &v->groups);
 	print_list("  signatures", &v->signatures);
 	if (tls13) {
@@ -92,6 +93,11 @@ static void print_version(const struct probe *p, enum probe_version version)
 		    : v->needs_share ? "no, a key share is needed at once"
 				     : "not seen");
 		row("  key update", "  %s", p->key_update == NULL ? "not tried" : p->key_update);
+	}
+	if (v->info.record_size_limit > 0) {
+		row("  record limit", "  %u bytes", v->info.record_size_limit);
+	} else {
+		row("  record limit", "  none told");
 	}
 	print_resumption(v, tls13);
 }
@@ -200,8 +206,13 @@ static json_t *version_json(const struct probe *p, enum probe_version version)
 		return j;
 	}
 	json_object_set_new(j, "suites", list_json(&v->suites));
+	json_object_set_new(j, "obsolete_suites", list_json(&v->old_suites));
 	json_object_set_new(j, "groups", list_json(&v->groups));
 	json_object_set_new(j, "signatures", list_json(&v->signatures));
+	json_object_set_new(j, "record_size_limit",
+			    v->info.record_size_limit == 0
+				    ? json_null()
+				    : json_integer(v->info.record_size_limit));
 	json_object_set_new(j, "resumption", resumption_json(&v->tickets));
 	if (version == PROBE_TLS13) {
 		json_object_set_new(j, "retry", json_boolean(v->retry));

@@ -100,6 +100,45 @@ static bool same_name(const char *folded, size_t folded_len, const char *name)
 	return n == folded_len && memcmp(folded, other, n) == 0;
 }
 
+static size_t erase(char *text, size_t len, const char *what)
+{
+	size_t n = strlen(what);
+	char *at = memmem(text, len, what, n);
+
+	if (at == NULL) {
+		return len;
+	}
+	memmove(at, at + n, len - n - (size_t)(at - text));
+	return len - n;
+}
+
+/* OpenSSL's name of a suite, folded: "ECDHE-RSA-AES128-GCM-SHA256" has neither TLS nor WITH, and where the
+ * hash or the mode is the only one, not that either. */
+static size_t openssl_form(const char *name, char out[NAME_MAX_LEN])
+{
+	size_t n = fold(name, strlen(name), out);
+	char *end = memmem(out, n, "poly1305", 8);
+
+	n = end == NULL ? n : (size_t)(end + 8 - out);
+	n = erase(out, n, "tls");
+	n = erase(out, n, "with");
+	return erase(out, n, "cbc");
+}
+
+static int32_t find_openssl_suite(const char *folded, size_t len)
+{
+	struct row row;
+
+	for (size_t i = 0; (row = row_at(ENN_ALG_SUITE, i)).name != NULL; i++) {
+		char form[NAME_MAX_LEN];
+		size_t n = openssl_form(row.name, form);
+		if (n == len && memcmp(form, folded, n) == 0) {
+			return row.code;
+		}
+	}
+	return -1;
+}
+
 int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len)
 {
 	char folded[NAME_MAX_LEN];
@@ -116,7 +155,7 @@ int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len)
 			return aliases[i].code;
 		}
 	}
-	return -1;
+	return kind == ENN_ALG_SUITE ? find_openssl_suite(folded, n) : -1;
 }
 
 /* Levenshtein's distance, one row at a time. */

@@ -439,6 +439,7 @@ enum enn_status enn_security_set_policy(struct enn_security *s, const char *text
 	for (int k = 0; k < ENN_POLICY_KINDS; k++) {
 		s->list[kinds[k].parameter] = policy.list[k];
 	}
+	s->value[ENN_SECURITY_LEGACY_CBC] = policy.legacy_cbc;
 	return ENN_OK;
 }
 
@@ -510,7 +511,7 @@ const char *enn_security_list_name(enum enn_security_parameter id, size_t index)
 /* How many lists differ from the profile's. */
 static int differences(const struct enn_security *s, const struct enn_policy *p)
 {
-	int n = 0;
+	int n = p->legacy_cbc != enn_security_flag(s, ENN_SECURITY_LEGACY_CBC);
 
 	for (int k = 0; k < ENN_POLICY_KINDS; k++) {
 		n += !same_list(&s->list[kinds[k].parameter], &p->list[k]);
@@ -522,7 +523,7 @@ size_t enn_security_policy_text(const struct enn_security *s, char *buf, size_t 
 {
 	struct enn_policy nearest = {.legacy_cbc = false};
 	const char *name = "";
-	int least = ENN_POLICY_KINDS + 1;
+	int least = ENN_POLICY_KINDS + 2;
 	size_t len = 0;
 
 	put(buf, cap, &len, "");
@@ -539,16 +540,13 @@ size_t enn_security_policy_text(const struct enn_security *s, char *buf, size_t 
 		}
 	}
 	put(buf, cap, &len, name);
+	if (enn_security_flag(s, ENN_SECURITY_LEGACY_CBC)) {
+		put(buf, cap, &len, ":legacy-cbc");
+	}
 	for (int k = 0; k < ENN_POLICY_KINDS; k++) {
 		const struct enn_code_list *list = &s->list[kinds[k].parameter];
 		if (same_list(list, &nearest.list[k])) {
 			continue;
-		}
-		for (size_t i = 0; k == ENN_POLICY_SUITES && i < list->count; i++) {
-			if (is_cbc(ENN_POLICY_SUITES, list->code[i])) {
-				put(buf, cap, &len, ":legacy-cbc");
-				break;
-			}
 		}
 		put(buf, cap, &len, ":");
 		put(buf, cap, &len, kinds[k].name);

@@ -63,7 +63,7 @@ struct enn_credential {
 	enum enn_hash_id hash;
 };
 
-#define ENN_SECURITY_LIST_MAX 24
+#define ENN_SECURITY_LIST_MAX 32
 struct enn_code_list {
 	uint16_t code[ENN_SECURITY_LIST_MAX];
 	size_t count;

@@ -87,6 +87,7 @@ def test_own_listener(pki):
     assert tls13["groups"]["order"] in ("server", "client")
     assert tls13["signatures"]["names"][0] == "ecdsa_secp256r1_sha256"
     assert "rsa_pss_rsae_sha256" in tls13["signatures"]["names"]
+    assert tls13["record_size_limit"] == 16385
     assert tls13["retry"] and tls13["key_update"] == "answered"
     resumption = tls13["resumption"]
     assert resumption["resumed"]

@@ -129,6 +129,20 @@ static void test_refinements(void **state)
 	}
 }
 
+/* CBC is there only for who says so, by IANA's name or OpenSSL's. */
+static void test_legacy_cbc(void **state)
+{
+	struct enn_security *s = under("versions=TLSv1.2:legacy-cbc:suites=ECDHE-RSA-AES128-SHA");
+	(void)state;
+
+	assert_string_equal(names(s, ENN_SECURITY_CIPHER_SUITES),
+			    "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA");
+	assert_true(enn_security_get_bool(s, ENN_SECURITY_LEGACY_CBC));
+	assert_int_equal(enn_security_set_policy(s, "modern", NULL), ENN_OK);
+	assert_false(enn_security_get_bool(s, ENN_SECURITY_LEGACY_CBC));
+	enn_security_free(s);
+}
+
 /* A list of one kind leaves the others to the profile. */
 static void test_other_lists_stay(void **state)
 {
@@ -156,6 +170,8 @@ static void test_text_is_read_again(void **state)
 		"versions=TLSv1.3:suites=TLS_AES_256_GCM_SHA384:groups=P-384",
 		"compatible:signatures=rsa_pkcs1_sha256:certificate-signatures=ed25519",
 		"modern:psk-modes=psk_ke",
+		"modern:legacy-cbc:+TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+		"legacy-cbc",
 	};
 	(void)state;
 
@@ -165,6 +181,7 @@ static void test_text_is_read_again(void **state)
 		char small[24];
 		size_t len = strlen(policy_of(a));
 		assert_memory_equal(a->list, b->list, sizeof(a->list));
+		assert_memory_equal(a->value, b->value, sizeof(a->value));
 		memset(small, 'x', sizeof(small));
 		assert_int_equal(enn_security_policy_text(a, small, 10), len);
 		assert_int_equal(strlen(small), len < 9 ? len : 9);
@@ -201,6 +218,10 @@ static const struct {
 	{"modern:!P-384:+P-384", {"'P-384' (item 3, character 16)", "removed for good"}},
 	{"fips-like:+X25519", {"'X25519' (item 2, character 12)", "removed for good"}},
 	{"fips-like:groups=X25519", {"'X25519' (item 2, character 18)", "removed for good"}},
+	{"modern:+TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+	 {"(item 2, character 9)", "obsolete", "'legacy-cbc'"}},
+	{"suites=ECDHE-RSA-AES128-SHA", {"(item 1, character 8)", "'legacy-cbc'"}},
+	{"modern:legacy-cbc:!CBC:+ECDHE-RSA-AES128-SHA", {"(item 4", "removed for good"}},
 	{"", {"(item 1, character 1)", "empty"}},
 	{"modern::-P-384", {"(item 2, character 8)", "empty"}},
 	{"modern:", {"(item 2, character 8)", "empty"}},
@@ -305,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_compatible),
 		cmocka_unit_test(test_fips_like),
 		cmocka_unit_test(test_refinements),
+		cmocka_unit_test(test_legacy_cbc),
 		cmocka_unit_test(test_other_lists_stay),
 		cmocka_unit_test(test_text_is_read_again),
 		cmocka_unit_test(test_mistakes),
