@@ -23,6 +23,7 @@ enum probe_version { PROBE_TLS13, PROBE_TLS12, PROBE_VERSIONS };
 
 struct probe;
 struct probe_shot;
+struct probe_search;
 
 /* One connection. Zeroed fields ask for an ordinary one. */
 struct probe_shot {
@@ -123,6 +124,7 @@ struct probe {
 	struct probe_shot **last;
 	struct probe_shot *open;
 	size_t open_count;
+	struct probe_search *searches; /* of the plan */
 	unsigned connections;
 	unsigned unanswered; /* timed out, refused or reset: findings that are missing */
 	enn_time started;
@@ -157,6 +159,8 @@ void probe_clear(struct probe *p);
 extern const char *const probe_version_name[PROBE_VERSIONS];
 /* The first shot; everything follows from what comes of it. */
 void probe_begin(struct probe *p);
+/* Frees what the plan has made. */
+void probe_end(struct probe *p);
 /* A policy with all that this build knows of a version, but for one list ("suites"). */
 bool probe_policy(char policy[PROBE_POLICY], enum probe_version version, const char *list,
 		  const char *names);

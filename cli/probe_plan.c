@@ -99,8 +99,9 @@ static enum probe_version version_of(const struct probe_shot *shot)
 
 /* ---- lists of algorithms ----------------------------------------------------------------------------- */
 
-/* One list on its way; freed when it is done. */
-struct search {
+/* One list on its way. */
+struct probe_search {
+	struct probe_search *next;
 	struct probe_of_version *v;
 	enum probe_version version;
 	enum enn_security_parameter id;
@@ -111,9 +112,9 @@ struct search {
 	bool without_share; /* TLS 1.3 groups: the server names the one it wants */
 };
 
-static void fire_search(struct probe *p, struct search *search);
+static void fire_search(struct probe *p, struct probe_search *search);
 
-static const char *chosen(const struct search *search, const struct enn_info *info)
+static const char *chosen(const struct probe_search *search, const struct enn_info *info)
 {
 	return search->id == ENN_SECURITY_CIPHER_SUITES ? info->cipher
 	       : search->id == ENN_SECURITY_GROUPS	? info->key_exchange
@@ -121,7 +122,7 @@ static const char *chosen(const struct search *search, const struct enn_info *in
 }
 
 /* Takes the choice out of the rest. False: it is none of them. */
-static bool take(struct search *search, const char *name)
+static bool take(struct probe_search *search, const char *name)
 {
 	for (size_t i = 0; name != NULL && i < search->rest_count; i++) {
 		if (strcmp(search->rest[i], name) == 0) {
@@ -138,17 +139,16 @@ static bool take(struct search *search, const char *name)
 /* The same two or more once more, the other way round: does the choice change? */
 static void on_order(struct probe_shot *shot)
 {
-	struct search *search = shot->user;
+	struct probe_search *search = shot->user;
 	const char *name = shot->ready ? chosen(search, &shot->info) : NULL;
 
 	if (name != NULL) {
 		search->found->order =
 			strcmp(name, search->found->name[0]) == 0 ? "server's" : "client's";
 	}
-	free(search);
 }
 
-static void fire_order(struct probe *p, struct search *search)
+static void fire_order(struct probe *p, struct probe_search *search)
 {
 	struct probe_shot *shot = probe_fire(p, on_order, search);
 	char names[PROBE_LIST * PROBE_NAME] = "";
@@ -158,7 +158,6 @@ static void fire_order(struct probe *p, struct search *search)
 		(void)append(names, sizeof(names), i > 0 ? ":" : "");
 	}
 	if (shot == NULL) {
-		free(search);
 		return;
 	}
 	(void)probe_policy(shot->policy, search->version, search->kind, names);
@@ -166,18 +165,9 @@ static void fire_order(struct probe *p, struct search *search)
 	shot->setting[0][1] = "0";
 }
 
-static void end_search(struct probe *p, struct search *search)
-{
-	if (search->found->count > 1) {
-		fire_order(p, search);
-	} else {
-		free(search);
-	}
-}
-
 static void on_search(struct probe_shot *shot)
 {
-	struct search *search = shot->user;
+	struct probe_search *search = shot->user;
 	struct probe *p = shot->probe;
 
 	if (shot->ready && search->id == ENN_SECURITY_SIGNATURES) {
@@ -200,10 +190,12 @@ static void on_search(struct probe_shot *shot)
 		search->v->cbc_without_etm = true;
 	}
 	search->found->complete = shot->ready || shot->error.sys_errno == 0;
-	end_search(p, search);
+	if (search->found->count > 1) {
+		fire_order(p, search);
+	}
 }
 
-static void fire_search(struct probe *p, struct search *search)
+static void fire_search(struct probe *p, struct probe_search *search)
 {
 	struct probe_shot *shot = probe_fire(p, on_search, search);
 	char names[PROBE_LIST * PROBE_NAME] = "";
@@ -213,7 +205,6 @@ static void fire_search(struct probe *p, struct search *search)
 		(void)append(names, sizeof(names), search->rest[i]);
 	}
 	if (shot == NULL) {
-		free(search);
 		return;
 	}
 	(void)probe_policy(shot->policy, search->version, search->kind, names);
@@ -224,13 +215,15 @@ static void fire_search(struct probe *p, struct search *search)
 static void begin_search(struct probe *p, enum probe_version version,
 			 enum enn_security_parameter id, const char *kind, struct probe_list *found)
 {
-	struct search *search = calloc(1, sizeof(*search));
+	struct probe_search *search = calloc(1, sizeof(*search));
 	const char *name;
 
 	if (search == NULL) {
 		cli_error("out of memory");
 		return;
 	}
+	search->next = p->searches;
+	p->searches = search;
 	search->v = &p->version[version];
 	search->version = version;
 	search->id = id;
@@ -247,8 +240,6 @@ static void begin_search(struct probe *p, enum probe_version version,
 	}
 	if (search->rest_count > 0) {
 		fire_search(p, search);
-	} else {
-		free(search);
 	}
 }
 
@@ -476,4 +467,13 @@ void probe_begin(struct probe *p)
 		p->version[v].known = can_speak((enum probe_version)v);
 	}
 	(void)fire(p, PROBE_TLS13, on_version);
+}
+
+void probe_end(struct probe *p)
+{
+	while (p->searches != NULL) {
+		struct probe_search *search = p->searches;
+		p->searches = search->next;
+		free(search);
+	}
 }

@@ -295,15 +295,15 @@ static void start_waiting(struct probe *p)
 		struct probe_shot *shot = p->waiting;
 		p->waiting = shot->next;
 		p->last = p->waiting == NULL ? &p->waiting : p->last;
-		shot->next = p->open;
-		p->open = shot;
-		p->open_count++;
 		p->connections++;
-		if (!initiate(shot)) {
+		if (initiate(shot)) {
+			shot->next = p->open;
+			p->open = shot;
+			p->open_count++;
+		} else {
 			p->unanswered++;
-			shot->settled = true;
 			shot->done(shot);
-			forget(shot);
+			free(shot);
 		}
 	}
 }
@@ -349,7 +349,10 @@ void probe_run(struct probe *p)
 void probe_clear(struct probe *p)
 {
 	while (p->open != NULL) {
-		forget(p->open);
+		struct probe_shot *shot = p->open;
+		p->open = shot->next;
+		enn_connection_free(shot->c);
+		free(shot);
 	}
 	while (p->waiting != NULL) {
 		struct probe_shot *shot = p->waiting;
@@ -364,4 +367,5 @@ void probe_clear(struct probe *p)
 	for (int v = 0; v < PROBE_VERSIONS; v++) {
 		explicit_bzero(&p->version[v].tickets, sizeof(p->version[v].tickets));
 	}
+	probe_end(p);
 }
