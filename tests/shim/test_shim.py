@@ -145,7 +145,7 @@ def test_failures_have_names(pki):
 def test_endings(pki):
     status, text = pair(pki, client=("--traffic", "discard", "--ending", "abort"))
     assert status == (NETWORK, OK) and ":NETWORK:NONE:TRUNCATED:" in text[0], text
-    status, text = pair(pki, ("--timeout", 300), ("--timeout", 300))
+    status, text = pair(pki, ("--timeout", 300), ("--timeout", 5000))
     assert status[0] == TIMEOUT and ":LOCAL:NONE:TIMEOUT:" in text[0], text
 
 
