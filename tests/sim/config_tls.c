@@ -75,6 +75,8 @@ static bool set_values(struct enn_security *s, const struct sim_side *side, bool
 	       set_number(s, ENN_SECURITY_MAX_EARLY_DATA, side->max_early_data) &&
 	       set_number(s, ENN_SECURITY_PADDING, side->padding) &&
 	       set_number(s, ENN_SECURITY_MAX_RECORD, side->max_record) &&
+	       set_number(s, ENN_SECURITY_RECORD_SIZE_LIMIT, side->record_limit) &&
+	       set_number(s, ENN_SECURITY_MAX_FRAGMENT_LENGTH, side->max_fragment) &&
 	       set_number(s, ENN_SECURITY_KEY_UPDATE_RECORDS, side->key_update_records) &&
 	       set_number(s, ENN_SECURITY_HANDSHAKE_TIMEOUT, side->timeout_ms);
 }

@@ -40,6 +40,7 @@ static void plain_side(struct sim_side *side, bool server)
 		.key_shares = 1,
 		.tickets = 1,
 		.max_record = 16384,
+		.record_limit = 16385,
 		.max_early_data = 16384,
 		.timeout_ms = 30000,
 		.answer_yes = true,
@@ -135,6 +136,10 @@ static void draw_parameters(struct sim_rng *r, struct sim_side *side, bool serve
 	static const uint64_t paddings[] = {0, 0, 0, 16, 64, 256, 1024, 4096, 16384};
 	static const uint64_t records[] = {16384, 16384, 16384, 64, 100, 1000, 4096, 16383};
 
+	static const uint64_t limits[] = {16385, 16385, 16385, 16385, 16385,
+					  16384, 0,	64,    300,   5000};
+	static const uint64_t fragments[] = {0, 0, 0, 0, 0, 0, 512, 4096};
+
 	side->suites = sim_rng_chance(r, 50) ? side->suites : draw_list(r, 3);
 	side->groups = sim_rng_chance(r, 40) ? side->groups : draw_list(r, 3);
 	side->modes = sim_rng_chance(r, 60) ? side->modes : draw_list(r, 2);
@@ -161,6 +166,8 @@ static void draw_parameters(struct sim_rng *r, struct sim_side *side, bool serve
 	if (side->padding > 256 && side->max_record < 1000) {
 		side->max_record = 1000; /* a flight of hundreds of full records says nothing new */
 	}
+	side->record_limit = limits[sim_rng_below(r, 10)];
+	side->max_fragment = server ? 0 : fragments[sim_rng_below(r, 8)];
 	side->key_update_records = sim_rng_chance(r, 25) ? sim_rng_range(r, 1, 20) : 0;
 	side->max_early_data = sim_rng_chance(r, 70) ? 16384 : sim_rng_size(r, 1, 40000);
 	side->answer_yes = !sim_rng_chance(r, 12);
@@ -393,6 +400,8 @@ static void print_side(const struct sim_side *side, bool server)
 	       side->resume, side->early, side->tickets, (unsigned long long)side->max_early_data,
 	       side->answer_yes ? "yes" : "no",
 	       (unsigned long long)(side->answer_delay / ENN_MILLISECOND));
+	printf("#     takes records of %llu, asks for %llu\n",
+	       (unsigned long long)side->record_limit, (unsigned long long)side->max_fragment);
 	printf("#     padding %llu record %llu update %llu timeout %llu | %zu bytes (%zu early) in "
 	       "%zu..%zu, %s, %u rekeys (%u%% both), pause %u%%, batch %zu..%zu, pieces %u%s%s\n",
 	       (unsigned long long)side->padding, (unsigned long long)side->max_record,

@@ -67,6 +67,7 @@ struct sim_side {
 	bool resume, early, grease, compatible, keep_chain;
 	unsigned key_shares, tickets;
 	uint64_t padding, max_record, key_update_records, max_early_data, timeout_ms;
+	uint64_t record_limit, max_fragment; /* what this side takes, what a client asks for */
 	/* answers to questions */
 	bool answer_yes;
 	enn_time answer_delay;

@@ -13,12 +13,14 @@
 #define TAG		 16u
 #define MAX_PLAINTEXT	 16384u
 
-void sim_wire_init(struct sim_wire *wire, bool server, uint64_t watched, uint64_t padding)
+void sim_wire_init(struct sim_wire *wire, bool server, uint64_t watched, uint64_t padding,
+		   uint64_t limit)
 {
 	memset(wire, 0, sizeof(*wire));
 	wire->server = server;
 	wire->watched = watched;
 	wire->padding = padding;
+	wire->limit = limit;
 }
 
 bool sim_wire_whole(const struct sim_wire *wire)
@@ -47,8 +49,10 @@ static const char *check_protected(struct sim_wire *wire, uint32_t length)
 	if (length < TAG + 1 || inner > MAX_PLAINTEXT + 1) {
 		return "a protected record has an impossible length";
 	}
-	if (wire->padding > 1 && inner % wire->padding != 0 && inner != MAX_PLAINTEXT + 1 &&
-	    inner != 3) {
+	if (inner > wire->limit) {
+		return "a protected record is longer than the peer takes";
+	}
+	if (wire->padding > 1 && inner % wire->padding != 0 && inner != wire->limit && inner != 3) {
 		return "a record does not follow the padding policy";
 	}
 	return NULL;

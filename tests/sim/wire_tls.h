@@ -32,6 +32,7 @@ struct sim_wire {
 	uint64_t watched; /* the offset asked about; UINT64_MAX: none */
 	struct sim_wire_spot spot;
 	uint64_t padding; /* the padding policy that protected records must show; 0: not checked */
+	uint64_t limit; /* the longest plaintext of a protected record, type and padding included */
 
 	uint64_t offset;
 	uint8_t header[5];
@@ -46,7 +47,8 @@ struct sim_wire {
 	const char *wrong;
 };
 
-void sim_wire_init(struct sim_wire *wire, bool server, uint64_t watched, uint64_t padding);
+void sim_wire_init(struct sim_wire *wire, bool server, uint64_t watched, uint64_t padding,
+		   uint64_t limit);
 /* Takes what was transmitted, in order. wire->wrong becomes static text if a record is not as RFC 8446 §5
  * says. */
 void sim_wire_see(struct sim_wire *wire, const uint8_t *data, size_t len);

@@ -86,19 +86,39 @@ void sim_hash(struct sim_run *run, const void *data, size_t len)
 
 /* ---- one connection ------------------------------------------------------------------------------- */
 
-/* The padding that the observer can insist on: where nobody changes what the other side says of its limits
- * (RFC 8449), and where batches have room for any record, else a record may
- * have to do without; and not of early data, of which a server skips only so many bytes. */
+/* Early data goes before anything is negotiated, and a server skips only so many bytes of it. */
+static bool maybe_early(const struct sim_connection *c, int side)
+{
+	return side == 0 && c->offer_session && c->side[0].early;
+}
+
+/* Nobody changes what the other side says of its limits (RFC 8449). */
+static bool true_limits(const struct sim_connection *c)
+{
+	return c->fault[0].kind <= SIM_FAULT_RESET && c->fault[1].kind <= SIM_FAULT_RESET;
+}
+
+/* The padding that the observer can insist on: where batches have room for any record, else one may have to do
+ * without. */
 static uint64_t visible_padding(const struct sim_connection *c, int side)
 {
-	bool maybe_early = side == 0 && c->offer_session && c->side[0].early;
+	bool visible = c->side[side].batch_min >= 17000 && !maybe_early(c, side) && true_limits(c);
 
-	bool true_limits =
-		c->fault[0].kind <= SIM_FAULT_RESET && c->fault[1].kind <= SIM_FAULT_RESET;
+	return visible ? c->side[side].padding : 0;
+}
 
-	return c->side[side].batch_min >= 17000 && !maybe_early && true_limits
-		       ? c->side[side].padding
-		       : 0;
+/* The longest plaintext that this side may send, where the observer can insist on it. */
+static uint64_t visible_limit(const struct sim_connection *c, int side)
+{
+	const uint64_t most = 16385;
+
+	if (maybe_early(c, side) || !true_limits(c)) {
+		return most;
+	}
+	if (c->side[0].record_limit != 0 && c->side[1].record_limit != 0) {
+		return c->side[!side].record_limit;
+	}
+	return c->side[0].max_fragment != 0 ? c->side[0].max_fragment : most;
 }
 
 void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
@@ -119,7 +139,8 @@ void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
 		uint64_t watched = fault->kind == SIM_FAULT_NONE ? UINT64_MAX : fault->offset;
 		sim_pipe_init(&w->pipe[d], &c->shape[d], fault, run->scenario->seed,
 			      20 + 2 * index + (unsigned)d);
-		sim_wire_init(&w->wire[d], d == 1, watched, visible_padding(c, d));
+		sim_wire_init(&w->wire[d], d == 1, watched, visible_padding(c, d),
+			      visible_limit(c, d));
 	}
 	for (int i = 0; i < 2; i++) {
 		sim_endpoint_init(&w->ep[i], w, i == 1);
