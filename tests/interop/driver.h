@@ -63,6 +63,8 @@ struct options {
 	const char *cert[MAX_LIST];
 	const char *key[MAX_LIST];
 	size_t certs, keys;
+	const char *raw_key, *peer_raw_key; /* RFC 7250: our private key, the peer's public one */
+	const char *ocsp;		    /* DER, about the first certificate */
 	const char *external_cert;
 	const char *external_key;
 	const char *ca[MAX_LIST];
@@ -131,6 +133,8 @@ struct conn {
 	json_t *exports;
 	json_t *chain;
 	const char *last_event;
+	const char *compression; /* of the peer's certificate */
+	bool status_good;
 	struct enn_error error;
 };
 

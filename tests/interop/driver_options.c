@@ -15,6 +15,9 @@ enum flag {
 	FLAG_TIMEOUT,
 	FLAG_CERT,
 	FLAG_KEY,
+	FLAG_RAW_KEY,
+	FLAG_PEER_RAW_KEY,
+	FLAG_OCSP,
 	FLAG_EXTERNAL_CERT,
 	FLAG_EXTERNAL_KEY,
 	FLAG_CA,
@@ -50,6 +53,9 @@ static const struct option flags[] = {
 	{"timeout", required_argument, NULL, FLAG_TIMEOUT},
 	{"cert", required_argument, NULL, FLAG_CERT},
 	{"key", required_argument, NULL, FLAG_KEY},
+	{"raw-key", required_argument, NULL, FLAG_RAW_KEY},
+	{"peer-raw-key", required_argument, NULL, FLAG_PEER_RAW_KEY},
+	{"ocsp", required_argument, NULL, FLAG_OCSP},
 	{"external-cert", required_argument, NULL, FLAG_EXTERNAL_CERT},
 	{"external-key", required_argument, NULL, FLAG_EXTERNAL_KEY},
 	{"ca", required_argument, NULL, FLAG_CA},
@@ -85,6 +91,7 @@ static const char usage[] =
 	"  --connections N           server: end after N connections (one JSON line for each)\n"
 	"  --timeout MS              per connection\n"
 	"  --ca F --crl F --cert F --key F   PEM; each may be repeated\n"
+	"  --raw-key F --peer-raw-key F   raw public keys; --ocsp F about the first certificate\n"
 	"  --external-cert F --external-key F   signatures are made outside the engine\n"
 	"  --name NAME --alpn ID --set PARAMETER=VALUE (see security.def)\n"
 	"  --psk ID:HEX[:sha384]     external PSK; --answer-psk HEX answers for any identity\n"
@@ -266,6 +273,15 @@ static bool set_flag(struct options *o, int flag, char *arg)
 		return push(o->cert, &o->certs, arg);
 	case FLAG_KEY:
 		return push(o->key, &o->keys, arg);
+	case FLAG_RAW_KEY:
+		o->raw_key = arg;
+		return true;
+	case FLAG_PEER_RAW_KEY:
+		o->peer_raw_key = arg;
+		return true;
+	case FLAG_OCSP:
+		o->ocsp = arg;
+		return true;
 	case FLAG_EXTERNAL_CERT:
 		o->external_cert = arg;
 		return true;
@@ -397,7 +413,27 @@ static bool add_psk(struct enn_security *s, const char *text)
 	return ok;
 }
 
-static bool add_certificate(struct enn_security *s, const char *chain, const char *key)
+static bool add_raw_keys(const struct options *o, struct enn_security *s)
+{
+	struct enn_credential *credential = NULL;
+	struct enn_error error = {0};
+	bool ok = true;
+
+	if (o->raw_key != NULL) {
+		ok = check(enn_credential_raw_key_file(o->raw_key, &credential, &error), o->raw_key,
+			   &error) &&
+		     check(enn_security_add_credential(s, credential), "credential", NULL);
+		enn_credential_free(credential);
+	}
+	if (ok && o->peer_raw_key != NULL) {
+		ok = check(enn_security_trust_raw_key_file(s, o->peer_raw_key, &error),
+			   o->peer_raw_key, &error);
+	}
+	return ok;
+}
+
+static bool add_certificate(struct enn_security *s, const char *chain, const char *key,
+			    const char *ocsp)
 {
 	struct enn_credential *credential = NULL;
 	struct enn_error error = {0};
@@ -413,7 +449,10 @@ static bool add_certificate(struct enn_security *s, const char *chain, const cha
 							&credential, &error),
 			   chain, &error);
 	}
-	ok = ok && check(enn_security_add_credential(s, credential), "credential", NULL);
+	ok = ok &&
+	     (ocsp == NULL ||
+	      check(enn_credential_set_ocsp_file(credential, ocsp, &error), ocsp, &error)) &&
+	     check(enn_security_add_credential(s, credential), "credential", NULL);
 	enn_credential_free(credential);
 	free(pem.data);
 	return ok;
@@ -431,11 +470,12 @@ static bool fill_security(const struct options *o, struct enn_security *s)
 		ok = check(enn_security_crl_file(s, o->crl[i], &error), o->crl[i], &error);
 	}
 	for (size_t i = 0; ok && i < o->certs; i++) {
-		ok = add_certificate(s, o->cert[i], o->key[i]);
+		ok = add_certificate(s, o->cert[i], o->key[i], i == 0 ? o->ocsp : NULL);
 	}
 	if (ok && o->external_cert != NULL) {
-		ok = add_certificate(s, o->external_cert, NULL);
+		ok = add_certificate(s, o->external_cert, NULL, NULL);
 	}
+	ok = ok && add_raw_keys(o, s);
 	for (size_t i = 0; ok && i < o->psks; i++) {
 		ok = add_psk(s, o->psk[i]);
 	}

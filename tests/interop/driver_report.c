@@ -118,6 +118,8 @@ void report_ready(struct conn *c)
 	struct enn_info info;
 
 	enn_engine_info(c->e, &info);
+	c->compression = info.certificate_compression;
+	c->status_good = info.peer_status_good;
 	for (size_t i = 0; i < info.peer_chain_len; i++) {
 		uint8_t digest[32];
 		char text[65];
@@ -141,17 +143,19 @@ static json_t *report_info(struct conn *c)
 	memset(&info, 0, sizeof(info));
 	enn_engine_info(c->e, &info);
 	return json_pack(
-		"{s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:o, s:O, s:I, "
+		"{s:b, s:o, s:b, "
+		"s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:o, s:O, s:I, "
 		"s:I}",
-		"server", info.server, "ready", info.ready, "version", text_or_null(info.version),
-		"cipher", text_or_null(info.cipher), "key_exchange",
-		text_or_null(info.key_exchange), "signature", text_or_null(info.signature), "alpn",
-		bytes_or_null(info.alpn, info.alpn_len), "server_name",
-		text_or_null(info.server_name), "resumed", info.resumed, "external_psk",
-		info.external_psk, "hello_retry", info.hello_retry, "peer_authenticated",
-		info.peer_authenticated, "early_data", early[info.early_data], "psk_identity",
-		bytes_or_null(info.psk_identity, info.psk_identity_len), "peer_chain", c->chain,
-		"keys_sent", (json_int_t)info.keys_sent, "keys_received",
+		"raw_key", info.peer_raw_key, "compression", text_or_null(c->compression),
+		"status_good", c->status_good, "server", info.server, "ready", info.ready,
+		"version", text_or_null(info.version), "cipher", text_or_null(info.cipher),
+		"key_exchange", text_or_null(info.key_exchange), "signature",
+		text_or_null(info.signature), "alpn", bytes_or_null(info.alpn, info.alpn_len),
+		"server_name", text_or_null(info.server_name), "resumed", info.resumed,
+		"external_psk", info.external_psk, "hello_retry", info.hello_retry,
+		"peer_authenticated", info.peer_authenticated, "early_data", early[info.early_data],
+		"psk_identity", bytes_or_null(info.psk_identity, info.psk_identity_len),
+		"peer_chain", c->chain, "keys_sent", (json_int_t)info.keys_sent, "keys_received",
 		(json_int_t)info.keys_received);
 }
 

@@ -176,6 +176,24 @@ class Pki:
                   cert.leaf)
         return cert
 
+    def raw_key(self, name):
+        """A key pair without a certificate: the private key, the public one in PEM and in DER."""
+        if "raw-" + name not in self.made:
+            key, pem, der = (self._path("raw-" + name + e) for e in (".key", ".pub", ".der"))
+            self._run("genpkey", *KEYS["p256"], "-out", key)
+            self._run("pkey", "-in", key, "-pubout", "-out", pem)
+            self._run("pkey", "-in", key, "-pubout", "-outform", "DER", "-out", der)
+            self.made["raw-" + name] = (key, pem, der)
+        return self.made["raw-" + name]
+
+    def ocsp(self, name):
+        """The root's answer about a certificate, in DER."""
+        cert, path = self(name), self._path(name + ".ocsp")
+        self._run("ocsp", "-index", "index.txt", "-CA", self.ca, "-rsigner", self.ca, "-rkey",
+                  self.ca_key, "-issuer", self.ca, "-cert", cert.leaf, "-respout", path, "-ndays",
+                  "5", "-no_nonce")
+        return path
+
     def crl(self):
         """The root's list; both revoked certificates are on it."""
         if "crl" not in self.made:

@@ -3,6 +3,7 @@
  * GnuTLS's part of a peer program.
  */
 #include <gnutls/gnutls.h>
+#include <gnutls/ocsp.h>
 #include <gnutls/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,18 @@ static bool fail(struct peer_report *report, const char *what, int code)
 
 /* ---- callbacks ----------------------------------------------------------------------- */
 
+/* RFC 7250: the bytes of the SubjectPublicKeyInfo are all there is to compare. */
+static int check_raw_key(const gnutls_datum_t *key)
+{
+	struct peer_blob blob = {NULL, 0};
+	bool same = key != NULL && lib.o->peer_key != NULL && peer_load(&blob, lib.o->peer_key) &&
+		    blob.len == key->size && memcmp(blob.data, key->data, blob.len) == 0;
+
+	free(blob.data);
+	lib.report->raw_key = same;
+	return same ? 0 : GNUTLS_E_CERTIFICATE_ERROR;
+}
+
 static int on_verify(gnutls_session_t session)
 {
 	const struct peer_options *o = lib.o;
@@ -44,6 +57,9 @@ static int on_verify(gnutls_session_t session)
 	const char *purpose = o->server ? GNUTLS_KP_TLS_WWW_CLIENT : GNUTLS_KP_TLS_WWW_SERVER;
 	int code;
 
+	if (gnutls_certificate_type_get2(session, GNUTLS_CTYPE_PEERS) == GNUTLS_CRT_RAWPK) {
+		return check_raw_key(gnutls_certificate_get_peers(session, &count));
+	}
 	gnutls_certificate_get_peers(session, &count);
 	if (o->no_verify || (count == 0 && o->auth != AUTH_REQUIRE)) {
 		return 0;
@@ -264,6 +280,9 @@ static void make_priority(const struct peer_options *o)
 	if (o->no_compat) {
 		append(":%DISABLE_TLS13_COMPAT_MODE");
 	}
+	if (o->raw_key != NULL || o->peer_key != NULL) {
+		append(":+CTYPE-SRV-RAWPK:+CTYPE-CLI-RAWPK");
+	}
 	append(o->no_ems ? ":%NO_SESSION_HASH" : "");
 	append(o->no_etm ? ":%NO_ETM" : "");
 }
@@ -300,9 +319,16 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	if (code >= 0 && o->crl != NULL) {
 		code = gnutls_certificate_set_x509_crl_file(lib.certs, o->crl, GNUTLS_X509_FMT_PEM);
 	}
+	if (code >= 0 && o->raw_key != NULL) {
+		code = gnutls_certificate_set_rawpk_key_file(
+			lib.certs, o->raw_key, o->key, GNUTLS_X509_FMT_PEM, NULL, 0, NULL, 0, 0, 0);
+	}
 	if (code >= 0 && o->cert != NULL) {
 		code = gnutls_certificate_set_x509_key_file(lib.certs, o->cert, o->key,
 							    GNUTLS_X509_FMT_PEM);
+	}
+	if (code >= 0 && o->staple != NULL) {
+		code = gnutls_certificate_set_ocsp_status_request_file(lib.certs, o->staple, 0);
 	}
 	if (code < 0) {
 		return fail(report, "credentials", code);
@@ -398,6 +424,9 @@ static int set_session(const struct peer_options *o)
 	if (o->tickets == 0 && o->server) {
 		flags |= GNUTLS_NO_TICKETS;
 	}
+	if (o->raw_key != NULL || o->peer_key != NULL) {
+		flags |= GNUTLS_ENABLE_RAWPK;
+	}
 	if ((code = gnutls_init(&lib.session, flags)) < 0 ||
 	    (code = gnutls_priority_set_direct(lib.session, lib.priority, NULL)) < 0 ||
 	    (code = gnutls_credentials_set(lib.session, GNUTLS_CRD_CERTIFICATE, lib.certs)) < 0) {
@@ -410,6 +439,9 @@ static int set_session(const struct peer_options *o)
 	}
 	if (code == 0 && o->n_alpn > 0) {
 		code = set_alpn(o);
+	}
+	if (code == 0 && o->record_size_limit > 0) {
+		code = (int)gnutls_record_set_max_recv_size(lib.session, o->record_size_limit);
 	}
 	if (code == 0) {
 		code = o->server ? set_server(o) : set_client(o);
@@ -452,6 +484,7 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 			 (char *)alpn.data);
 	}
 	report->resumed = gnutls_session_is_resumed(lib.session) != 0;
+	report->status = gnutls_ocsp_status_request_is_checked(lib.session, 0) != 0;
 	report->peer_cert = gnutls_certificate_get_peers(lib.session, &count) != NULL && count > 0;
 	if (!o->server && o->early.data != NULL) {
 		snprintf(report->early, sizeof(report->early), "%s",

@@ -355,10 +355,27 @@ static SECStatus set_alpn(const struct peer_options *o)
 	return used == 0 ? SECSuccess : SSL_SetNextProtoNego(lib.fd, wire, used);
 }
 
+static SECStatus set_certificate(const struct peer_options *o)
+{
+	struct peer_blob blob = {NULL, 0};
+	SECItem item = {siBuffer, NULL, 0};
+	SECItemArray array = {&item, 1};
+	SSLExtraServerCertData extra = {.authType = ssl_auth_null};
+	SECStatus status;
+
+	if (o->staple != NULL && peer_load(&blob, o->staple)) {
+		item.data = blob.data;
+		item.len = (unsigned)blob.len;
+		extra.stapledOCSPResponses = &array;
+	}
+	status = SSL_ConfigServerCert(lib.fd, lib.leaf, lib.key, &extra, sizeof(extra));
+	free(blob.data);
+	return status;
+}
+
 static SECStatus set_server(const struct peer_options *o)
 {
-	if (lib.leaf != NULL &&
-	    SSL_ConfigServerCert(lib.fd, lib.leaf, lib.key, NULL, 0) != SECSuccess) {
+	if (lib.leaf != NULL && set_certificate(o) != SECSuccess) {
 		return SECFailure;
 	}
 	if (SSL_SNISocketConfigHook(lib.fd, on_sni, NULL) != SECSuccess ||
@@ -403,6 +420,10 @@ static SECStatus set_options(const struct peer_options *o)
 	if (SSL_VersionRangeSet(lib.fd, &range) != SECSuccess || set_suites(o) != SECSuccess ||
 	    set_groups(o) != SECSuccess || set_alpn(o) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_SESSION_TICKETS, o->tickets != 0) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_OCSP_STAPLING, o->want_status) != SECSuccess ||
+	    (o->record_size_limit > 0 &&
+	     SSL_OptionSet(lib.fd, SSL_RECORD_SIZE_LIMIT, (PRIntn)o->record_size_limit) !=
+		     SECSuccess) ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_EXTENDED_MASTER_SECRET, !o->no_ems) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_TLS13_COMPAT_MODE, !o->no_compat) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_0RTT_DATA, early) != SECSuccess ||
@@ -502,6 +523,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	    state != SSL_NEXT_PROTO_NO_SUPPORT) {
 		snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)len, (const char *)alpn);
 	}
+	report->status = SSL_PeerStapledOCSPResponses(lib.fd) != NULL &&
+			 SSL_PeerStapledOCSPResponses(lib.fd)->len > 0;
 	report->resumed = info.resumed == PR_TRUE;
 	report->peer_cert = cert != NULL;
 	CERT_DestroyCertificate(cert);

@@ -13,6 +13,22 @@
 
 const char peer_library_name[] = "OpenSSL";
 
+/* What came after 3.0 is there if the program runs with a newer library. */
+#pragma weak SSL_CTX_set1_server_cert_type
+#pragma weak SSL_CTX_set1_client_cert_type
+#pragma weak SSL_add_expected_rpk
+#pragma weak SSL_get0_peer_rpk
+#pragma weak SSL_CTX_set1_cert_comp_preference
+#pragma weak SSL_CTX_compress_certs
+#pragma weak SSL_get0_group_name
+int SSL_CTX_set1_server_cert_type(SSL_CTX *ctx, const unsigned char *types, size_t len);
+int SSL_CTX_set1_client_cert_type(SSL_CTX *ctx, const unsigned char *types, size_t len);
+int SSL_add_expected_rpk(SSL *ssl, EVP_PKEY *key);
+EVP_PKEY *SSL_get0_peer_rpk(const SSL *ssl);
+int SSL_CTX_set1_cert_comp_preference(SSL_CTX *ctx, int *algorithms, size_t len);
+int SSL_CTX_compress_certs(SSL_CTX *ctx, int algorithm);
+const char *SSL_get0_group_name(SSL *ssl);
+
 static struct {
 	const struct peer_options *o;
 	struct peer_report *report;
@@ -323,12 +339,75 @@ static void set_sessions(const struct peer_options *o)
 	}
 }
 
+/* RFC 7250. */
+static bool set_raw_keys(const struct peer_options *o, struct peer_report *report)
+{
+	static const unsigned char raw = 2;
+	bool server = o->server ? o->raw_key != NULL : o->peer_key != NULL;
+	bool client = o->server ? o->peer_key != NULL : o->raw_key != NULL;
+
+	if (!server && !client) {
+		return true;
+	}
+	if (SSL_add_expected_rpk == NULL ||
+	    (server && SSL_CTX_set1_server_cert_type(lib.ctx, &raw, 1) != 1) ||
+	    (client && SSL_CTX_set1_client_cert_type(lib.ctx, &raw, 1) != 1) ||
+	    (o->raw_key != NULL &&
+	     SSL_CTX_use_PrivateKey_file(lib.ctx, o->key, SSL_FILETYPE_PEM) != 1)) {
+		return fail(report, "raw key");
+	}
+	return true;
+}
+
+/* RFC 8879. */
+static bool set_compression(const struct peer_options *o, struct peer_report *report)
+{
+	int algorithm;
+
+	if (o->compress == NULL) {
+		return true;
+	}
+	algorithm = strcmp(o->compress, "zlib") == 0 ? 1 : 3;
+	if (SSL_CTX_compress_certs == NULL ||
+	    SSL_CTX_set1_cert_comp_preference(lib.ctx, &algorithm, 1) != 1 ||
+	    (o->cert != NULL && SSL_CTX_compress_certs(lib.ctx, algorithm) != 1)) {
+		return fail(report, "compression");
+	}
+	return true;
+}
+
+static int on_status(SSL *ssl, void *arg)
+{
+	struct peer_blob blob = {NULL, 0};
+	unsigned char *copy;
+
+	(void)arg;
+	if (!lib.o->server) {
+		const unsigned char *response;
+
+		lib.report->status = SSL_get_tlsext_status_ocsp_resp(ssl, &response) > 0;
+		return 1;
+	}
+	if (lib.o->staple == NULL || !peer_load(&blob, lib.o->staple)) {
+		return SSL_TLSEXT_ERR_NOACK;
+	}
+	copy = OPENSSL_memdup(blob.data, blob.len); /* the library frees it its own way */
+	free(blob.data);
+	SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)blob.len);
+	lib.report->status = true;
+	return SSL_TLSEXT_ERR_OK;
+}
+
 bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 {
 	lib.o = o;
 	lib.ctx = SSL_CTX_new(o->server ? TLS_server_method() : TLS_client_method());
 	if (lib.ctx == NULL || !set_trust(o, report) || !set_algorithms(o, report)) {
 		return fail(report, "context");
+	}
+	SSL_CTX_set_tlsext_status_cb(lib.ctx, on_status);
+	if (o->want_status) {
+		SSL_CTX_set_tlsext_status_type(lib.ctx, TLSEXT_STATUSTYPE_ocsp);
 	}
 	if (o->cert != NULL &&
 	    (SSL_CTX_use_certificate_chain_file(lib.ctx, o->cert) != 1 ||
@@ -338,7 +417,8 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	if (o->n_alpn > 0 && !set_alpn(o)) {
 		return fail(report, "alpn");
 	}
-	if (!o->server && !set_fragments(o, report)) {
+	if ((!o->server && !set_fragments(o, report)) || !set_raw_keys(o, report) ||
+	    !set_compression(o, report)) {
 		return false;
 	}
 	set_sessions(o);
@@ -437,6 +517,10 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 		 : nid == NID_secp384r1	     ? "P-384"
 		 : nid == NID_X25519	     ? "X25519"
 					     : "");
+	if (report->group[0] == 0 && SSL_get0_group_name != NULL) {
+		snprintf(report->group, sizeof(report->group), "%s", SSL_get0_group_name(lib.ssl));
+	}
+	report->raw_key = SSL_get0_peer_rpk != NULL && SSL_get0_peer_rpk(lib.ssl) != NULL;
 	SSL_get0_alpn_selected(lib.ssl, &alpn, &alpn_len);
 	snprintf(report->alpn, sizeof(report->alpn), "%.*s", (int)alpn_len, (const char *)alpn);
 	report->resumed = SSL_session_reused(lib.ssl) == 1;
@@ -455,12 +539,35 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	}
 }
 
+static bool expect_raw_key(const struct peer_options *o)
+{
+	struct peer_blob blob = {NULL, 0};
+	const unsigned char *at;
+	EVP_PKEY *key;
+	bool ok;
+
+	if (!peer_load(&blob, o->peer_key)) {
+		return false;
+	}
+	at = blob.data;
+	key = d2i_PUBKEY(NULL, &at, (long)blob.len);
+	/* It is kept as a DANE record. */
+	ok = key != NULL && SSL_CTX_dane_enable(lib.ctx) == 1 &&
+	     SSL_dane_enable(lib.ssl, NULL) == 1 && SSL_add_expected_rpk(lib.ssl, key) == 1;
+	EVP_PKEY_free(key);
+	free(blob.data);
+	return ok;
+}
+
 bool peer_library_connect(const struct peer_options *o, int fd, struct peer_report *report)
 {
 	lib.report = report;
 	lib.ssl = SSL_new(lib.ctx);
 	if (lib.ssl == NULL || SSL_set_fd(lib.ssl, fd) != 1) {
 		return fail(report, "new");
+	}
+	if (o->peer_key != NULL && !expect_raw_key(o)) {
+		return fail(report, "peer key");
 	}
 	if (!o->server && o->name != NULL &&
 	    (SSL_set_tlsext_host_name(lib.ssl, o->name) != 1 ||

@@ -59,7 +59,7 @@ bool peer_fail(struct peer_report *report, const char *format, ...)
 
 /* ---- values -------------------------------------------------------------------------- */
 
-static bool load(struct peer_blob *blob, const char *path)
+bool peer_load(struct peer_blob *blob, const char *path)
 {
 	FILE *f = fopen(path, "rb");
 	long size = -1;
@@ -142,6 +142,12 @@ static const struct flag {
 	FLAG("cert", TEXT, cert),
 	FLAG("key", TEXT, key),
 	FLAG("crl", TEXT, crl),
+	FLAG("raw-key", TEXT, raw_key),
+	FLAG("peer-key", TEXT, peer_key),
+	FLAG("staple", TEXT, staple),
+	FLAG("want-status", SWITCH, want_status),
+	FLAG("compress", TEXT, compress),
+	FLAG("record-size-limit", NUMBER, record_size_limit),
 	FLAG("name", TEXT, name),
 	FLAG("sni-expect", TEXT, sni_expect),
 	FLAG("no-verify", SWITCH, no_verify),
@@ -206,7 +212,7 @@ static bool set_flag(struct peer_options *o, const struct flag *flag, char *valu
 		((const char **)at)[(*count)++] = value;
 		return true;
 	case FILE_CONTENT:
-		return load(at, value);
+		return peer_load(at, value);
 	case SPECIAL:
 		return set_special(o, flag->name, value);
 	}
@@ -307,7 +313,7 @@ static bool send_all(const unsigned char *data, size_t len)
 static bool send_file(const char *path)
 {
 	struct peer_blob blob = {NULL, 0};
-	bool ok = load(&blob, path) && send_all(blob.data, blob.len);
+	bool ok = peer_load(&blob, path) && send_all(blob.data, blob.len);
 
 	free(blob.data);
 	return ok;
@@ -396,18 +402,20 @@ static void print_report(void)
 	if (r->has_export) {
 		hex(export_text, r->exported, peer.o.export_len);
 	}
-	object = json_pack(
-		"{s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I, "
-		"s:I, s:I, s:s, s:s, s:i}",
-		"library", peer_library_name, "handshake", r->handshake, "version",
-		text_or_null(r->version), "cipher", text_or_null(r->cipher), "group",
-		text_or_null(r->group), "alpn", text_or_null(r->alpn), "sni", text_or_null(r->sni),
-		"resumed", r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
-		"alert_in", number_or_null(r->alert_in), "alert_out", number_or_null(r->alert_out),
-		"error", text_or_null(r->error), "export", text_or_null(export_text), "bytes_in",
-		(json_int_t)peer.bytes_in, "bytes_in_early", (json_int_t)peer.bytes_in_early,
-		"bytes_out", (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
-		ends[peer.end], "sessions", (int)peer.sessions);
+	object = json_pack("{s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
+			   "s:o, s:o, s:I, "
+			   "s:I, s:I, s:s, s:s, s:i}",
+			   "raw_key", r->raw_key, "status", r->status, "library", peer_library_name,
+			   "handshake", r->handshake, "version", text_or_null(r->version), "cipher",
+			   text_or_null(r->cipher), "group", text_or_null(r->group), "alpn",
+			   text_or_null(r->alpn), "sni", text_or_null(r->sni), "resumed",
+			   r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
+			   "alert_in", number_or_null(r->alert_in), "alert_out",
+			   number_or_null(r->alert_out), "error", text_or_null(r->error), "export",
+			   text_or_null(export_text), "bytes_in", (json_int_t)peer.bytes_in,
+			   "bytes_in_early", (json_int_t)peer.bytes_in_early, "bytes_out",
+			   (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
+			   ends[peer.end], "sessions", (int)peer.sessions);
 	if (object != NULL) {
 		json_dumpf(object, stdout, JSON_COMPACT);
 		json_decref(object);
@@ -509,7 +517,7 @@ static bool connect_all(void)
 		peer.o.early = first ? (struct peer_blob){NULL, 0} : early;
 		if (i > 0 && peer.o.session_out != NULL && access(peer.o.session_out, R_OK) == 0) {
 			free(peer.o.session_in.data);
-			ok = load(&peer.o.session_in, peer.o.session_out);
+			ok = peer_load(&peer.o.session_in, peer.o.session_out);
 		}
 		ok = ok && fd >= 0;
 		if (ok) {

@@ -27,7 +27,12 @@ struct peer_options {
 	unsigned again_port; /* client: of the second and later connections, if not 0 */
 	unsigned connections;
 	const char *ca, *cert, *key, *crl;
-	const char *name;	/* client: SNI and the name to check */
+	const char *raw_key;  /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
+	const char *peer_key; /* SPKI in DER: the peer must show it */
+	const char *staple;   /* server: OCSP response in DER */
+	bool want_status;     /* client */
+	const char *compress; /* zlib, zstd: certificates, both ways (RFC 8879) */
+	const char *name;     /* client: SNI and the name to check */
 	const char *sni_expect; /* server: any other name is refused */
 	bool no_verify;
 	enum client_auth auth;
@@ -54,6 +59,7 @@ struct peer_options {
 	const char *session_out;
 	unsigned padding;	      /* to multiples of */
 	unsigned max_frag;	      /* largest plaintext fragment sent */
+	unsigned record_size_limit;   /* RFC 8449 */
 	unsigned max_fragment_length; /* the extension of RFC 6066 */
 	int tickets;		      /* server; -1 is the library's default */
 	const char *keylog;
@@ -66,7 +72,7 @@ struct peer_options {
 struct peer_report {
 	bool handshake;
 	char version[32], cipher[64], group[32], alpn[64], sni[128];
-	bool resumed, peer_cert;
+	bool resumed, peer_cert, raw_key, status;
 	char early[16]; /* client: accepted, rejected */
 	int alert_in, alert_out;
 	char error[256];
@@ -94,6 +100,7 @@ extern const char peer_library_name[];
 
 /* For the library's part: what was read before the handshake ended (early data). */
 void peer_take_early(const unsigned char *data, size_t len);
+bool peer_load(struct peer_blob *blob, const char *path);
 void peer_save_session(const unsigned char *data, size_t len);
 bool peer_fail(struct peer_report *report, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
