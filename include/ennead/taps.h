@@ -543,6 +543,10 @@ struct enn_taps_event {
 				size_t len;
 			} chain[ENN_MAX_CERTIFICATES];
 			size_t chain_len;
+			const uint8_t *key; /* or a raw public key: SubjectPublicKeyInfo in DER */
+			size_t key_len;
+			const uint8_t *status; /* the OCSP response that came along, in DER */
+			size_t status_len;
 		} trust;
 		struct {
 			uint64_t request;

@@ -191,8 +191,7 @@ static enum enn_status check_name(struct enn_handshake *hs, const struct enn_cli
 								    : hs->c->result.server_name);
 }
 
-enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
-					      const struct enn_client_hello *ch)
+static enum enn_status choose_server(struct enn_handshake *hs, const struct enn_client_hello *ch)
 {
 	struct enn_bytes types;
 
@@ -207,7 +206,6 @@ enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 	    enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) {
 		ENN_TRY(enn_raw_key_choose_peer(hs, ch));
 	}
-	hs->cert_signatures = ch->cert_signatures;
 	ENN_TRY(enn_status_take_request(hs, &ch->views));
 	ENN_TRY(enn_compress_take(hs, &ch->views, "ClientHello.compress_certificate"));
 	ENN_TRY(enn_raw_key_types(hs, ch, ENN_VIEW_SERVER_CERTIFICATE_TYPE, &types));
@@ -222,6 +220,16 @@ enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 		}
 	}
 	return none_fits(hs, types);
+}
+
+enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
+					      const struct enn_client_hello *ch)
+{
+	hs->cert_signatures = ch->cert_signatures;
+	enum enn_status status = choose_server(hs, ch);
+	hs->cert_signatures =
+		(struct enn_bytes){NULL, 0}; /* the message does not outlive the call */
+	return status;
 }
 
 bool enn_certificate_wanted(const struct enn_handshake *hs)

@@ -417,6 +417,7 @@ static enum enn_status receive_certificate_request(struct enn_handshake *hs, str
 	if (enn_ech_state(hs) != ENN_ECH_REJECTED) { /* RFC 9849 §6.1.7: that server gets none */
 		(void)enn_certificate_choose(hs, m.signatures, no_name, m.authorities);
 	}
+	hs->cert_signatures = no_name;
 	ENN_TRY(enn_compress_take(hs, &m.views, "CertificateRequest.compress_certificate"));
 	hs->status_wanted = enn_views_have(&m.views, ENN_VIEW_STATUS_REQUEST);
 	hs->certificate_requested = true;

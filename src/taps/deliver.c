@@ -73,6 +73,10 @@ static bool fill_question(const struct enn_conn *c, const struct enn_queued *que
 		event->u.trust.request = a->request;
 		event->u.trust.server_name = c->server ? NULL : enn_config_server_name(c->config);
 		event->u.trust.remote = a->remote;
+		event->u.trust.key = info.peer_key;
+		event->u.trust.key_len = info.peer_key_len;
+		event->u.trust.status = info.peer_status;
+		event->u.trust.status_len = info.peer_status_len;
 		event->u.trust.chain_len = info.peer_chain_len;
 		for (size_t i = 0; i < info.peer_chain_len; i++) {
 			event->u.trust.chain[i].der = info.peer_chain[i].der;

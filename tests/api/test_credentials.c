@@ -146,6 +146,34 @@ static void test_question(void **state)
 	enn_security_free(site);
 }
 
+/* A raw public key that the application judges. */
+static void test_raw_key(void **state)
+{
+	struct world *w = *state;
+	struct enn_credential *raw = NULL;
+	uint8_t spki[256];
+	size_t len = sizeof(spki);
+
+	CHECK(enn_credential_raw_key_pem(cert[0]->key_pem, strlen(cert[0]->key_pem), &raw, NULL));
+	CHECK(enn_credential_spki(raw, spki, &len));
+	w->server = enn_security_new();
+	CHECK(enn_security_add_credential(w->server, raw));
+	enn_credential_free(raw);
+	CHECK(enn_security_set_bool(w->client, ENN_SECURITY_DELEGATE_PEER, true));
+	CHECK(enn_security_set_bool(w->client, ENN_SECURITY_RAW_KEYS, true));
+	for (int accept = 0; accept < 2; accept++) {
+		begin(w, "server.example");
+		struct enn_taps_event e =
+			fixture_await(&w->f, ENN_TAPS_TRUST_REQUEST, w->f.client.id);
+		assert_int_equal(e.u.trust.chain_len, 0);
+		assert_int_equal(e.u.trust.key_len, len);
+		assert_memory_equal(e.u.trust.key, spki, len);
+		CHECK(enn_connection_trust_answer(w->f.client, e.u.trust.request, accept == 1));
+		(void)fixture_await(&w->f, accept ? ENN_TAPS_READY : ENN_TAPS_ESTABLISHMENT_ERROR,
+				    w->f.client.id);
+	}
+}
+
 /* ---- new parameters --------------------------------------------------------------------------------- */
 
 static void drop(struct enn_connection c)
@@ -210,9 +238,8 @@ static void test_reload(void **state)
 	begin(w, "server.example");
 	for (;;) {
 		assert_int_equal(enn_poll(w->f.ctx, &e, 1, 5 * ENN_SECOND), 1);
-		if (e.connection.id == w->f.client.id &&
-		    (e.type == ENN_TAPS_CONNECTION_ERROR ||
-		     e.type == ENN_TAPS_ESTABLISHMENT_ERROR)) {
+		if (e.connection.id == w->f.client.id && (e.type == ENN_TAPS_CONNECTION_ERROR ||
+							  e.type == ENN_TAPS_ESTABLISHMENT_ERROR)) {
 			break;
 		}
 	}
@@ -231,6 +258,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_question, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_raw_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 	};
 
