@@ -361,6 +361,7 @@ struct enn_info {
 	bool peer_authenticated;    /* by certificate, raw public key or PSK */
 	bool peer_raw_key;	    /* the peer showed a raw public key (RFC 7250): peer_key */
 	bool certificate_requested; /* the server asked the client for a certificate */
+	bool extended_main_secret;  /* TLS 1.2 with RFC 7627 */
 	bool ech_accepted;	    /* the ClientHello was encrypted (RFC 9849) */
 	/* Client, failed with ENN_REASON_ECH_REFUSED: the ECHConfigList of the authenticated server to try
 	 * again with, once; NULL: it has none, and may be asked in the clear. */

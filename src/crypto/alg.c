@@ -113,6 +113,17 @@ static const struct enn_tls_suite suites[] = {
 	 ENN_SUITE_ANY},
 	{0x1303, "TLS_CHACHA20_POLY1305_SHA256", ENN_AEAD_CHACHA20_POLY1305, ENN_HASH_SHA256,
 	 0x0304, ENN_SUITE_ANY},
+	/* RFC 5289, 7905 */
+	{0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", ENN_AEAD_AES_128_GCM, ENN_HASH_SHA256, 0x0303, ENN_SUITE_ECDSA},
+	{0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", ENN_AEAD_AES_256_GCM, ENN_HASH_SHA384, 0x0303, ENN_SUITE_ECDSA},
+	{0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", ENN_AEAD_CHACHA20_POLY1305, ENN_HASH_SHA256, 0x0303, ENN_SUITE_ECDSA},
+	{0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", ENN_AEAD_AES_128_GCM, ENN_HASH_SHA256, 0x0303, ENN_SUITE_RSA},
+	{0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", ENN_AEAD_AES_256_GCM, ENN_HASH_SHA384, 0x0303, ENN_SUITE_RSA},
+	{0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", ENN_AEAD_CHACHA20_POLY1305, ENN_HASH_SHA256, 0x0303, ENN_SUITE_RSA},
+	/* RFC 8442, 7905 */
+	{0xd001, "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256", ENN_AEAD_AES_128_GCM, ENN_HASH_SHA256, 0x0303, ENN_SUITE_PSK},
+	{0xd002, "TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384", ENN_AEAD_AES_256_GCM, ENN_HASH_SHA384, 0x0303, ENN_SUITE_PSK},
+	{0xccac, "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256", ENN_AEAD_CHACHA20_POLY1305, ENN_HASH_SHA256, 0x0303, ENN_SUITE_PSK},
 	/* Legacy, RFC 8422 §6, RFC 5289 §3.1, RFC 5489 §3: with encrypt_then_mac only */
 	{0xc009, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", ENN_CBC_AES_128_SHA1, ENN_HASH_SHA256,
 	 0x0303, ENN_SUITE_ECDSA},
@@ -193,4 +204,23 @@ const struct enn_tls_suite *enn_tls_suite_by_code(uint16_t code)
 		}
 	}
 	return NULL;
+}
+
+size_t enn_tls_suite_key_len(const struct enn_tls_suite *suite)
+{
+	return enn_aead_alg(suite->aead)->key_len;
+}
+
+size_t enn_tls_suite_mac_len(const struct enn_tls_suite *suite)
+{
+	return enn_aead_alg(suite->aead)->mac_key_len;
+}
+
+/* RFC 5288 §3: the salt of 4 bytes; RFC 7905 §2: the whole nonce; with CBC each record has its own. */
+size_t enn_tls_suite_iv_len(const struct enn_tls_suite *suite)
+{
+	if (enn_tls_suite_mac_len(suite) > 0) {
+		return 0;
+	}
+	return suite->aead == ENN_AEAD_CHACHA20_POLY1305 ? 12 : 4;
 }

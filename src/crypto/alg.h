@@ -109,6 +109,11 @@ struct enn_tls_suite {
 const struct enn_tls_suite *enn_tls_suite_by_code(uint16_t code);
 const struct enn_tls_suite *enn_tls_suite_at(size_t index);
 
+/* TLS 1.2: what a direction's keys are made of (RFC 5246 §6.3). */
+size_t enn_tls_suite_key_len(const struct enn_tls_suite *suite);
+size_t enn_tls_suite_mac_len(const struct enn_tls_suite *suite);
+size_t enn_tls_suite_iv_len(const struct enn_tls_suite *suite);
+
 /* Finds a name among all algorithms of one kind, ignoring case, '-' and '_'; aliases ("secp256r1",
  * "prime256v1") included. -1 if there is none. The numbers are TLS code points. */
 enum enn_alg_kind {

@@ -99,16 +99,13 @@ enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *al
 	return status == ENN_OK && (*sig_len == 0 || *sig_len > room) ? ENN_E_CRYPTO : status;
 }
 
-enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *alg,
-			   struct enn_public_key *key, const uint8_t *data, size_t len,
-			   const uint8_t *sig, size_t sig_len)
+static enum enn_status verify(const struct enn_env *env, const struct enn_sig_alg *alg,
+			      struct enn_public_key *key, const uint8_t *data, size_t len,
+			      const uint8_t *sig, size_t sig_len)
 {
 	uint8_t digest[ENN_MAX_HASH];
 	enum enn_status status = ENN_E_CRYPTO;
 
-	if (!enn_key_fits(alg, &key->key)) {
-		return ENN_E_CRYPTO;
-	}
 	ERR_set_mark();
 	if (alg->hash < 0) {
 		status = verify_whole(&key->key, data, len, sig, sig_len);
@@ -122,6 +119,32 @@ enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *
 	}
 	ERR_pop_to_mark();
 	return status;
+}
+
+enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *alg,
+			   struct enn_public_key *key, const uint8_t *data, size_t len,
+			   const uint8_t *sig, size_t sig_len)
+{
+	return enn_key_fits(alg, &key->key) ? verify(env, alg, key, data, len, sig, sig_len)
+					    : ENN_E_CRYPTO;
+}
+
+static bool is_ecdsa(enum enn_key_type type)
+{
+	return type == ENN_KEY_P256 || type == ENN_KEY_P384;
+}
+
+bool enn_sig_fits_public12(const struct enn_sig_alg *alg, const struct enn_public_key *key)
+{
+	return enn_key_fits(alg, &key->key) || (is_ecdsa(alg->key) && is_ecdsa(key->key.type));
+}
+
+enum enn_status enn_verify12(const struct enn_env *env, const struct enn_sig_alg *alg,
+			     struct enn_public_key *key, const uint8_t *data, size_t len,
+			     const uint8_t *sig, size_t sig_len)
+{
+	return enn_sig_fits_public12(alg, key) ? verify(env, alg, key, data, len, sig, sig_len)
+					       : ENN_E_CRYPTO;
 }
 
 enum enn_status enn_ecdsa_signature_to_der(const uint8_t *raw, size_t raw_len, uint8_t *der,

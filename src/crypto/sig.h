@@ -39,6 +39,12 @@ enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *
 			   struct enn_public_key *key, const uint8_t *data, size_t len,
 			   const uint8_t *sig, size_t sig_len);
 
+/* In TLS 1.2 an ECDSA scheme is not bound to its curve (RFC 8422 §5.1.1): the same two with that. */
+bool enn_sig_fits_public12(const struct enn_sig_alg *alg, const struct enn_public_key *key);
+enum enn_status enn_verify12(const struct enn_env *env, const struct enn_sig_alg *alg,
+			     struct enn_public_key *key, const uint8_t *data, size_t len,
+			     const uint8_t *sig, size_t sig_len);
+
 /* Tokens give an ECDSA signature as r || s of equal lengths (PKCS #11), TLS wants a DER Ecdsa-Sig-Value.
  * *der_len in: room, out: length. ENN_E_CRYPTO: an odd or oversized raw_len. ENN_E_SPACE, ENN_E_MEMORY. */
 enum enn_status enn_ecdsa_signature_to_der(const uint8_t *raw, size_t raw_len, uint8_t *der,

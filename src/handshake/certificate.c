@@ -8,7 +8,7 @@
 /* ---- sending ------------------------------------------------------------------------------ */
 
 /* The entries of our Certificate: the chain, or the one raw key. */
-static size_t own_count(const struct enn_credential *own)
+size_t enn_certificate_own_count(const struct enn_credential *own)
 {
 	if (own == NULL) {
 		return 0;
@@ -16,7 +16,7 @@ static size_t own_count(const struct enn_credential *own)
 	return own->type == ENN_CREDENTIAL_RAW_KEY ? 1 : enn_chain_count(own->chain);
 }
 
-static struct enn_bytes own_entry(const struct enn_credential *own, size_t index)
+struct enn_bytes enn_certificate_own_entry(const struct enn_credential *own, size_t index)
 {
 	if (own->type == ENN_CREDENTIAL_RAW_KEY) {
 		return (struct enn_bytes){own->spki, own->spki_len};
@@ -28,8 +28,8 @@ static size_t body_bound(const struct enn_credential *own, struct enn_bytes ocsp
 {
 	size_t bound = 16 + ocsp.len;
 
-	for (size_t i = 0; i < own_count(own); i++) {
-		bound += 5 + own_entry(own, i).len;
+	for (size_t i = 0; i < enn_certificate_own_count(own); i++) {
+		bound += 5 + enn_certificate_own_entry(own, i).len;
 	}
 	return bound;
 }
@@ -38,8 +38,8 @@ static void write_body(struct enn_handshake *hs, struct enn_writer *w, struct en
 {
 	enn_write_u8(w, 0); /* certificate_request_context: empty in the handshake */
 	size_t list = enn_write_begin(w, 3);
-	for (size_t i = 0; i < own_count(hs->own); i++) {
-		struct enn_bytes der = own_entry(hs->own, i);
+	for (size_t i = 0; i < enn_certificate_own_count(hs->own); i++) {
+		struct enn_bytes der = enn_certificate_own_entry(hs->own, i);
 		enn_write_vector(w, 3, der.data, der.len);
 		size_t extensions = enn_write_begin(w, 2);
 		if (i == 0 && ocsp.len > 0) {
@@ -283,25 +283,19 @@ static enum enn_status parse_certificate(struct enn_handshake *hs, struct enn_by
 	return ENN_OK;
 }
 
-enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
-					struct enn_bytes body, bool *empty)
+enum enn_status enn_certificate_take(struct enn_handshake *hs,
+				     const struct enn_certificate_message *m)
 {
-	struct enn_certificate_message m;
 	struct enn_error error = {.status = ENN_OK};
 
-	ENN_TRY(parse_certificate(hs, body, &m));
-	*empty = m.count == 0;
-	if (*empty) {
-		return ENN_OK;
-	}
 	if (hs->peer_type == ENN_CERTIFICATE_RAW_KEY) {
-		if (m.count != 1) { /* §4.4.2 */
+		if (m->count != 1) { /* §4.4.2 */
 			return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
 						  ENN_REASON_PROTOCOL_FAILED, "Certificate",
 						  "more than one raw public key");
 		}
-		ENN_TRY(keep_chain(hs, &m));
-		return enn_raw_key_receive(hs, m.certificates[0]);
+		ENN_TRY(keep_chain(hs, m));
+		return enn_raw_key_receive(hs, m->certificates[0]);
 	}
 	if (!enn_security_takes_certificates(hs->security)) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_UNSUPPORTED_CERTIFICATE,
@@ -309,12 +303,24 @@ enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 					  "the peer showed a certificate, and only raw public keys "
 					  "are trusted here");
 	}
-	ENN_TRY(keep_chain(hs, &m));
-	enum enn_status status = enn_peer_chain_parse(m.certificates, m.count, &hs->peer, &error);
-	if (status != ENN_OK) {
-		return chain_error(hs, &error, status);
+	ENN_TRY(keep_chain(hs, m));
+	enum enn_status status = enn_peer_chain_parse(m->certificates, m->count, &hs->peer, &error);
+	return status == ENN_OK ? ENN_OK : chain_error(hs, &error, status);
+}
+
+enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
+					struct enn_bytes body, bool *empty)
+{
+	struct enn_certificate_message m;
+
+	ENN_TRY(parse_certificate(hs, body, &m));
+	*empty = m.count == 0;
+	if (*empty) {
+		return ENN_OK;
 	}
-	return enn_certificate_validate(hs, now);
+	ENN_TRY(enn_certificate_take(hs, &m));
+	return hs->peer_type == ENN_CERTIFICATE_RAW_KEY ? ENN_OK
+							: enn_certificate_validate(hs, now);
 }
 
 enum enn_status enn_certificate_receive_compressed(struct enn_handshake *hs, enn_time now,

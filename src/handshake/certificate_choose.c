@@ -13,7 +13,8 @@ static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_cred
 
 	for (size_t i = 0; i < ours->count; i++) {
 		const struct enn_sig_alg *alg = enn_sig_alg_by_tls(ours->code[i]);
-		if (alg == NULL || alg->padding == ENN_SIG_PKCS1 ||
+		if (alg == NULL ||
+		    (alg->padding == ENN_SIG_PKCS1 && hs->c->result.version != ENN_TLS_1_2) ||
 		    !enn_u16_list_has(signatures, ours->code[i])) {
 			continue;
 		}
@@ -250,6 +251,13 @@ static bool sends_authorities(const struct enn_handshake *hs)
 size_t enn_certificate_authorities_size(const struct enn_handshake *hs)
 {
 	return sends_authorities(hs) ? 6 + enn_trust_names_size(hs->security->own) : 0;
+}
+
+void enn_certificate_write_names(const struct enn_handshake *hs, struct enn_writer *w)
+{
+	if (sends_authorities(hs)) {
+		enn_trust_write_names(hs->security->own, w);
+	}
 }
 
 void enn_certificate_write_authorities(struct enn_handshake *hs, struct enn_writer *w)

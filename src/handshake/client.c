@@ -33,7 +33,8 @@ static enum enn_status check_server_hello(struct enn_handshake *hs,
 		}
 		return enn_handshake_fail(hs->c, ENN_ALERT_PROTOCOL_VERSION,
 					  ENN_REASON_NO_SHARED_PARAMETERS, "ServerHello",
-					  "the server does not speak TLS 1.3");
+					  "the server does not speak %s",
+					  enn_hs_offers(hs, ENN_TLS_1_3) ? "TLS 1.3" : "TLS 1.2");
 	}
 	if (sh->selected_version != ENN_TLS_1_3) {
 		return illegal(hs, "ServerHello.supported_versions",
@@ -52,7 +53,7 @@ static enum enn_status check_server_hello(struct enn_handshake *hs,
 	}
 	if (!enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
 			       sh->cipher_suite) ||
-	    enn_tls_suite_by_code(sh->cipher_suite) == NULL) {
+	    enn_tls_suite_by_code(sh->cipher_suite)->version != ENN_TLS_1_3) {
 		return illegal(hs, "ServerHello.cipher_suite",
 			       "the server selected a cipher suite that was not offered");
 	}
@@ -241,6 +242,15 @@ static enum enn_status handshake_keys(struct enn_handshake *hs)
 	return enn_hs_secret(hs, ENN_DIRECTION_RECEIVE, ENN_LEVEL_HANDSHAKE, hs->server_secret);
 }
 
+/* A server that answers as of old, to a client that offered that. Behind a HelloRetryRequest it may not, nor
+ * when early data went with the ClientHello (RFC 8446 §4.2.10). */
+static bool is_for_tls12(const struct enn_handshake *hs, const struct enn_server_hello *sh)
+{
+	return hs->tls12 != NULL && !(sh->has & ENN_HAS_SUPPORTED_VERSIONS) &&
+	       sh->legacy_version == ENN_TLS_1_2 && !hs->c->result.hello_retry &&
+	       !hs->offered_early;
+}
+
 static enum enn_status receive_server_hello(struct enn_handshake *hs, enn_time now,
 					    struct enn_bytes body, struct enn_bytes message,
 					    enum enn_handshake_outcome *outcome)
@@ -254,7 +264,11 @@ static enum enn_status receive_server_hello(struct enn_handshake *hs, enn_time n
 	if (sh.retry) {
 		return receive_hello_retry(hs, now, &sh, message, outcome);
 	}
+	if (is_for_tls12(hs, &sh)) {
+		return enn_tls12_server_hello(hs, &sh, message);
+	}
 	ENN_TRY(check_server_hello(hs, &sh));
+	enn_tls12_free(hs);
 	if (sh.has & ENN_HAS_COOKIE) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_UNSUPPORTED_EXTENSION,
 					  ENN_REASON_PROTOCOL_FAILED, "ServerHello.cookie",
@@ -294,7 +308,7 @@ static bool was_offered_alpn(const struct enn_handshake *hs, struct enn_bytes al
 	return false;
 }
 
-static enum enn_status take_alpn(struct enn_handshake *hs, struct enn_bytes alpn)
+enum enn_status enn_client_take_alpn(struct enn_handshake *hs, struct enn_bytes alpn)
 {
 	size_t len = 0;
 
@@ -385,7 +399,7 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 	ENN_TRY(enn_raw_key_take(hs, &ee.views, "EncryptedExtensions.certificate_type"));
 	ENN_TRY(enn_record_size_take(hs, &ee.views, "EncryptedExtensions"));
 	if (ee.has & ENN_HAS_ALPN) {
-		ENN_TRY(take_alpn(hs, ee.alpn));
+		ENN_TRY(enn_client_take_alpn(hs, ee.alpn));
 	}
 	bool psk = hs->c->result.resumed || hs->c->result.external_psk;
 	hs->state = psk ? ENN_HS_CLIENT_EXPECT_FINISHED : ENN_HS_CLIENT_EXPECT_CERTIFICATE_REQUEST;

@@ -68,6 +68,9 @@ static const char *session_obstacle(const struct enn_handshake *hs, const struct
 	if (age < 0 || age >= (int64_t)s->lifetime * (int64_t)ENN_SECOND) {
 		return "its time is over";
 	}
+	if (!enn_hs_offers(hs, s->version)) {
+		return "its version is not allowed now";
+	}
 	if (!enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
 			       s->suite)) {
 		return "its cipher suite is not allowed now";
@@ -108,6 +111,10 @@ static void offer_session(struct enn_handshake *hs, int64_t wall)
 	if (why != NULL) {
 		return;
 	}
+	if (s->version == ENN_TLS_1_2) {
+		enn_tls12_offer_session(hs);
+		return;
+	}
 	uint64_t age_ms = (uint64_t)(wall - s->issued) / ENN_MILLISECOND;
 	hs->psk[hs->psk_count++] = (struct enn_hs_psk){
 		.identity = s->ticket,
@@ -129,7 +136,8 @@ static bool suite_with_hash(const struct enn_security *security, enum enn_hash_i
 	const struct enn_code_list *suites =
 		enn_security_list(security, ENN_SECURITY_CIPHER_SUITES);
 	for (size_t i = 0; i < suites->count; i++) {
-		if (enn_tls_suite_by_code(suites->code[i])->hash == hash) {
+		const struct enn_tls_suite *suite = enn_tls_suite_by_code(suites->code[i]);
+		if (suite->version == ENN_TLS_1_3 && suite->hash == hash) {
 			return true;
 		}
 	}
@@ -158,7 +166,9 @@ enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 	const struct enn_code_list *groups = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
 	uint64_t shares = hs->security->value[ENN_SECURITY_KEY_SHARES];
 
-	bool compatible = enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY);
+	bool tls13 = enn_hs_offers(hs, ENN_TLS_1_3);
+	bool compatible =
+		tls13 && enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY);
 	bool grease = enn_security_flag(hs->security, ENN_SECURITY_GREASE);
 	uint8_t drawn[ENN_HS_RANDOM + ENN_HS_MAX_SESSION_ID + GREASE_BYTES];
 	size_t want = ENN_HS_RANDOM + (compatible ? ENN_HS_MAX_SESSION_ID : 0u) +
@@ -179,15 +189,39 @@ enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 	if (grease) {
 		set_grease(hs, enn_read_bytes(&r, GREASE_BYTES).data);
 	}
-	for (size_t i = 0; i < groups->count && i < shares; i++) {
+	for (size_t i = 0; tls13 && i < groups->count && i < shares; i++) {
 		ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));
 	}
+	ENN_TRY(enn_tls12_begin(hs));
 	offer_session(hs, enn_hs_wall(hs->env, now));
-	offer_external_psks(hs);
+	if (tls13) {
+		offer_external_psks(hs);
+	}
 	return enn_ech_prepare(hs);
 }
 
 /* ---- the message ---------------------------------------------------------------------------- */
+
+/* PKCS #1 v1.5 is for TLS 1.2 (RFC 8446 §4.2.3). */
+static void write_signatures(struct enn_handshake *hs, struct enn_writer *w)
+{
+	const struct enn_code_list *list = enn_security_list(hs->security, ENN_SECURITY_SIGNATURES);
+
+	enn_write_u16(w, ENN_EXT_SIGNATURE_ALGORITHMS);
+	size_t data = enn_write_begin(w, 2);
+	size_t codes = enn_write_begin(w, 2);
+	if (hs->grease.signature != 0) {
+		enn_write_u16(w, hs->grease.signature);
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		const struct enn_sig_alg *alg = enn_sig_alg_by_tls(list->code[i]);
+		if (hs->tls12 != NULL || alg == NULL || alg->padding != ENN_SIG_PKCS1) {
+			enn_write_u16(w, list->code[i]);
+		}
+	}
+	enn_write_end(w, codes, 2);
+	enn_write_end(w, data, 2);
+}
 
 static void write_list(struct enn_writer *w, uint16_t type, uint16_t grease,
 		       const struct enn_code_list *list)
@@ -263,7 +297,13 @@ static void write_versions(struct enn_handshake *hs, struct enn_writer *w)
 	if (hs->grease.version != 0) {
 		enn_write_u16(w, hs->grease.version);
 	}
-	enn_write_u16(w, ENN_TLS_1_3);
+	const struct enn_code_list *versions =
+		enn_security_list(hs->security, ENN_SECURITY_VERSIONS);
+	for (size_t i = 0; i < versions->count; i++) {
+		if (enn_hs_offers(hs, versions->code[i])) {
+			enn_write_u16(w, versions->code[i]);
+		}
+	}
 	enn_write_end(w, list, 1);
 	enn_write_end(w, data, 2);
 }
@@ -377,7 +417,27 @@ size_t enn_client_hello_bound(const struct enn_handshake *hs)
 	for (size_t i = 0; i < hs->psk_count; i++) {
 		n += hs->psk[i].identity.len + 6 + 1 + ENN_MAX_HASH;
 	}
+	n += hs->session_view.ticket.len;
 	return n;
+}
+
+static bool has_psk(const struct enn_security *s)
+{
+	for (size_t i = 0; i < s->credential_count; i++) {
+		if (s->credential[i]->type == ENN_CREDENTIAL_PSK) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool enn_client_hello_offers_suite(const struct enn_handshake *hs,
+				   const struct enn_tls_suite *suite)
+{
+	if (!enn_hs_offers(hs, suite->version)) {
+		return false;
+	}
+	return suite->auth != ENN_SUITE_PSK || has_psk(hs->security);
 }
 
 static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w,
@@ -395,7 +455,9 @@ static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w,
 		enn_write_u16(w, hs->grease.suite);
 	}
 	for (size_t i = 0; i < suites->count; i++) {
-		enn_write_u16(w, suites->code[i]);
+		if (enn_client_hello_offers_suite(hs, enn_tls_suite_by_code(suites->code[i]))) {
+			enn_write_u16(w, suites->code[i]);
+		}
 	}
 	enn_write_end(w, list, 2);
 	enn_write_vector(w, 1, "", 1); /* legacy_compression_methods = {null} */
@@ -418,22 +480,28 @@ static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_wri
 		write_alpn(hs, w);
 		enn_raw_key_offer(hs, w);
 	}
+	if (hs->tls12 != NULL) {
+		enn_tls12_offer(hs, w);
+	}
 	enn_ech_write(hs, w, form);
 	write_list(w, ENN_EXT_SUPPORTED_GROUPS, hs->grease.group,
 		   enn_security_list(hs->security, ENN_SECURITY_GROUPS));
-	write_list(w, ENN_EXT_SIGNATURE_ALGORITHMS, hs->grease.signature,
-		   enn_security_list(hs->security, ENN_SECURITY_SIGNATURES));
+	write_signatures(hs, w);
 	write_list(w, ENN_EXT_SIGNATURE_ALGORITHMS_CERT, 0,
 		   enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
-	write_versions(hs, w);
+	if (enn_hs_offers(hs, ENN_TLS_1_3)) {
+		write_versions(hs, w);
+	}
 	if (hs->cookie_len > 0) {
 		enn_write_u16(w, ENN_EXT_COOKIE);
 		size_t data = enn_write_begin(w, 2);
 		enn_write_vector(w, 2, hs->cookie, hs->cookie_len);
 		enn_write_end(w, data, 2);
 	}
-	write_key_shares(hs, w);
-	write_psk_modes(hs, w);
+	if (enn_hs_offers(hs, ENN_TLS_1_3)) {
+		write_key_shares(hs, w);
+		write_psk_modes(hs, w);
+	}
 	enn_status_offer(hs, w);
 	enn_compress_offer(hs, w);
 	enn_record_size_offer(hs, w);

@@ -59,9 +59,8 @@ bool enn_parse_certificate12(struct enn_bytes body, bool raw_key, size_t max,
 	if (raw_key) { /* RFC 7250 §3: the key is all there is; an empty one says that there is none */
 		out->certificates[0] = enn_read_vector(&r, 3, 0, 0xffffff);
 		out->count = out->certificates[0].len > 0 ? 1 : 0;
-		return enn_reader_done(&r) ||
-		       enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "Certificate",
-				       "has a wrong length");
+		return enn_reader_done(&r) || enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR,
+							      "Certificate", "has a wrong length");
 	}
 	struct enn_reader list = enn_read_sub(&r, 3, 0, 0xffffff);
 	if (!enn_reader_done(&r)) {
@@ -97,8 +96,7 @@ bool enn_parse_certificate_request12(struct enn_bytes body,
 		(void)enn_read_vector(&names, 2, 1, UINT16_MAX);
 	}
 	return (enn_reader_done(&r) && enn_reader_done(&names) && out->signatures.len % 2 == 0) ||
-	       enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "CertificateRequest",
-			       "is malformed");
+	       enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "CertificateRequest", "is malformed");
 }
 
 bool enn_parse_ticket12(struct enn_bytes body, uint32_t *lifetime, struct enn_bytes *ticket,

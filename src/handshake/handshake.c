@@ -84,6 +84,12 @@ enum enn_status enn_hs_copy_name(const struct enn_env *env, char **to, struct en
 
 void enn_hs_keylog(struct enn_handshake *hs, const char *label, const uint8_t *secret)
 {
+	enn_hs_keylog_line(hs, label, secret, hs->ks.hash->len);
+}
+
+void enn_hs_keylog_line(struct enn_handshake *hs, const char *label, const uint8_t *secret,
+			size_t len)
+{
 	static const char hex[] = "0123456789abcdef";
 	char line[40 + 1 + 2 * ENN_HS_RANDOM + 1 + 2 * ENN_MAX_SECRET + 1];
 	struct enn_writer w = enn_writer_of((uint8_t *)line, sizeof(line));
@@ -98,7 +104,7 @@ void enn_hs_keylog(struct enn_handshake *hs, const char *label, const uint8_t *s
 		enn_write_u8(&w, (uint8_t)hex[hs->random[i] & 15]);
 	}
 	enn_write_u8(&w, ' ');
-	for (size_t i = 0; i < hs->ks.hash->len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		enn_write_u8(&w, (uint8_t)hex[secret[i] >> 4]);
 		enn_write_u8(&w, (uint8_t)hex[secret[i] & 15]);
 	}
@@ -145,6 +151,9 @@ void enn_hs_transcript_add(struct enn_handshake *hs, const void *data, size_t le
 	enn_hash_update(&hs->transcript[0], data, len);
 	if (hs->hash == NULL) {
 		enn_hash_update(&hs->transcript[1], data, len);
+	}
+	if (hs->tls12 != NULL) {
+		enn_tls12_keep_message(hs, data, len);
 	}
 }
 
@@ -283,6 +292,20 @@ static const struct {
 	{ENN_HS_SERVER_EXPECT_CERTIFICATE, ENN_HS_COMPRESSED_CERTIFICATE, ENN_LEVEL_HANDSHAKE},
 	{ENN_HS_SERVER_EXPECT_CERTIFICATE_VERIFY, ENN_HS_CERTIFICATE_VERIFY, ENN_LEVEL_HANDSHAKE},
 	{ENN_HS_SERVER_EXPECT_FINISHED, ENN_HS_FINISHED, ENN_LEVEL_HANDSHAKE},
+	/* TLS 1.2: what comes behind the change_cipher_spec is at the application's level */
+	{ENN_HS_CLIENT12_EXPECT_CERTIFICATE, ENN_HS_CERTIFICATE, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_STATUS, ENN_HS_CERTIFICATE_STATUS, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_STATUS, ENN_HS_SERVER_KEY_EXCHANGE, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_KEY_EXCHANGE, ENN_HS_SERVER_KEY_EXCHANGE, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_REQUEST_OR_DONE, ENN_HS_CERTIFICATE_REQUEST, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_REQUEST_OR_DONE, ENN_HS_SERVER_HELLO_DONE, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_DONE, ENN_HS_SERVER_HELLO_DONE, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_TICKET, ENN_HS_NEW_SESSION_TICKET, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT12_EXPECT_FINISHED, ENN_HS_FINISHED, ENN_LEVEL_APPLICATION},
+	{ENN_HS_SERVER12_EXPECT_CERTIFICATE, ENN_HS_CERTIFICATE, ENN_LEVEL_INITIAL},
+	{ENN_HS_SERVER12_EXPECT_KEY_EXCHANGE, ENN_HS_CLIENT_KEY_EXCHANGE, ENN_LEVEL_INITIAL},
+	{ENN_HS_SERVER12_EXPECT_CERTIFICATE_VERIFY, ENN_HS_CERTIFICATE_VERIFY, ENN_LEVEL_INITIAL},
+	{ENN_HS_SERVER12_EXPECT_FINISHED, ENN_HS_FINISHED, ENN_LEVEL_APPLICATION},
 };
 
 static bool is_accepted(enum enn_hs_state state, uint8_t type, enum enn_level level)
@@ -328,8 +351,14 @@ enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, en
 					  "unexpected handshake message %s (%u)",
 					  enn_handshake_type_name(type), type);
 	}
-	status = hs->server ? enn_server_receive(hs, now, type, body, message, outcome)
-			    : enn_client_receive(hs, now, type, body, message, outcome);
+	bool tls12 = hs->c->result.version == ENN_TLS_1_2;
+	if (hs->server) {
+		status = tls12 ? enn_tls12_server_receive(hs, now, type, body, message, outcome)
+			       : enn_server_receive(hs, now, type, body, message, outcome);
+	} else {
+		status = tls12 ? enn_tls12_client_receive(hs, now, type, body, message, outcome)
+			       : enn_client_receive(hs, now, type, body, message, outcome);
+	}
 	if (status != ENN_OK) {
 		hs->state = ENN_HS_FAILED;
 	}
@@ -360,6 +389,10 @@ static enum enn_status answer_signature(struct enn_handshake *hs, const struct e
 		return enn_handshake_fail(hs->c, ENN_ALERT_INTERNAL_ERROR,
 					  ENN_REASON_ESTABLISHMENT_FAILED, "CertificateVerify",
 					  "the application did not sign");
+	}
+	if (hs->c->result.version == ENN_TLS_1_2) {
+		return hs->server ? enn_tls12_server_signed(hs, signature)
+				  : enn_tls12_client_signed(hs, signature);
 	}
 	ENN_TRY(enn_certificate_verify_send(hs, signature, &ask));
 	return hs->server ? enn_server_flight_rest(hs, outcome)
@@ -411,6 +444,9 @@ enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
 	case ENN_ANSWER_PSK:
 		if (state == ENN_HS_SERVER_AWAIT_PSK) {
 			status = answer_psk(hs, now, answer, outcome);
+		} else if (state == ENN_HS_SERVER12_AWAIT_PSK) {
+			struct enn_bytes key = {answer->data, answer->accept ? answer->len : 0};
+			status = enn_tls12_psk_answered(hs, key);
 		}
 		break;
 	case ENN_ANSWER_CREDENTIAL:
@@ -458,6 +494,7 @@ bool enn_handshake_parked(const struct enn_handshake *hs)
 	case ENN_HS_SERVER_AWAIT_PSK:
 	case ENN_HS_SERVER_AWAIT_SIGNATURE:
 	case ENN_HS_SERVER_AWAIT_VERDICT:
+	case ENN_HS_SERVER12_AWAIT_PSK:
 		return true;
 	default:
 		return false;
@@ -595,6 +632,7 @@ void enn_handshake_free(struct enn_handshake *hs)
 	enn_credential_free(hs->given);
 	enn_peer_chain_free(hs->peer);
 	enn_ech_free(hs);
+	enn_tls12_free(hs);
 	enn_free_secret(hs->env, hs, sizeof(*hs));
 }
 

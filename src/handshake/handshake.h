@@ -181,6 +181,15 @@ bool enn_handshake_changed_alpn(const struct enn_handshake *hs);
 /* RFC 8446 §5: the record version is free in the first ClientHello only. */
 bool enn_handshake_is_first_flight(const struct enn_handshake *hs);
 
+/* TLS 1.2, when it is complete: the client's session, encoded into *out (allocated from env, *out_len bytes; the
+ * caller frees it as a secret); *out NULL if there is none to keep, as always in TLS 1.3. */
+enum enn_status enn_handshake_take_session(struct enn_handshake *hs, enn_time now, uint8_t **out,
+					   size_t *out_len, int64_t *expires);
+/* TLS 1.2's exporter (RFC 5705 §4), where no context and an empty one differ. context_len at most 65535. */
+void enn_tls12_exporter(const struct enn_handshake_result *result, const char *label,
+			const uint8_t *context, size_t context_len, bool has_context, uint8_t *out,
+			size_t len);
+
 /* ---- after the handshake ----------------------------------------------------------- */
 
 /* Server: writes one NewSessionTicket (RFC 8446 §4.6.1) to the carrier. ENN_OK also if resumption is off

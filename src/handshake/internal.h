@@ -35,6 +35,19 @@ enum enn_hs_state {
 	ENN_HS_SERVER_EXPECT_CERTIFICATE_VERIFY,
 	ENN_HS_SERVER_AWAIT_VERDICT,
 	ENN_HS_SERVER_EXPECT_FINISHED,
+	/* TLS 1.2 (RFC 5246 §7.3); who awaits an answer is in the states above, but for one. */
+	ENN_HS_CLIENT12_EXPECT_CERTIFICATE,
+	ENN_HS_CLIENT12_EXPECT_STATUS, /* or ServerKeyExchange */
+	ENN_HS_CLIENT12_EXPECT_KEY_EXCHANGE,
+	ENN_HS_CLIENT12_EXPECT_REQUEST_OR_DONE,
+	ENN_HS_CLIENT12_EXPECT_DONE,
+	ENN_HS_CLIENT12_EXPECT_TICKET,
+	ENN_HS_CLIENT12_EXPECT_FINISHED,
+	ENN_HS_SERVER12_EXPECT_CERTIFICATE,
+	ENN_HS_SERVER12_EXPECT_KEY_EXCHANGE,
+	ENN_HS_SERVER12_AWAIT_PSK,
+	ENN_HS_SERVER12_EXPECT_CERTIFICATE_VERIFY,
+	ENN_HS_SERVER12_EXPECT_FINISHED,
 	ENN_HS_COMPLETE,
 	ENN_HS_FAILED,
 };
@@ -62,6 +75,7 @@ struct enn_hs_grease {
 };
 
 struct enn_ech;
+struct enn_tls12;
 
 /* Where Encrypted ClientHello stands (ech.h). */
 enum enn_ech_state {
@@ -148,7 +162,8 @@ struct enn_handshake {
 	bool status_asked;	  /* server: we asked for the client's */
 	bool peer_type_excluded;  /* server: the client can show nothing that is taken */
 
-	struct enn_ech *ech; /* NULL: ENN_ECH_NONE */
+	struct enn_ech *ech;	 /* NULL: ENN_ECH_NONE */
+	struct enn_tls12 *tls12; /* NULL: it cannot become TLS 1.2, or no longer */
 
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */
@@ -189,6 +204,8 @@ enum enn_status enn_hs_fault(struct enn_handshake *hs, const struct enn_fault *f
 int64_t enn_hs_wall(const struct enn_env *env, enn_time now);
 /* One line of the key log, if there is one. */
 void enn_hs_keylog(struct enn_handshake *hs, const char *label, const uint8_t *secret);
+void enn_hs_keylog_line(struct enn_handshake *hs, const char *label, const uint8_t *secret,
+			size_t len);
 /* Derives a traffic secret from the schedule and the transcript so far, logs it. */
 void enn_hs_traffic_secret(struct enn_handshake *hs, const char *label, const char *log_label,
 			   const uint8_t *transcript_hash, uint8_t *out);
@@ -207,6 +224,38 @@ size_t enn_hs_extension_begin(struct enn_handshake *hs, struct enn_writer *w, en
  * message, whose views are a mask of ENN_VIEW_BIT (illegal_parameter) (§4.2). */
 enum enn_status enn_hs_check_views(struct enn_handshake *hs, const struct enn_views *views,
 				   uint32_t allowed, const char *where);
+
+/* ---- TLS 1.2: tls12*.c --------------------------------------------------------------------- */
+/* Whether this version may be used in this handshake. */
+bool enn_hs_offers(const struct enn_handshake *hs, uint16_t version);
+/* Makes ready for TLS 1.2, if it is offered. */
+enum enn_status enn_tls12_begin(struct enn_handshake *hs);
+void enn_tls12_free(struct enn_handshake *hs);
+void enn_tls12_keep_message(struct enn_handshake *hs, const void *data, size_t len);
+/* Client: session_view, a session of TLS 1.2, is to be resumed. */
+void enn_tls12_offer_session(struct enn_handshake *hs);
+/* Client: the extensions that only TLS 1.2 knows. */
+void enn_tls12_offer(struct enn_handshake *hs, struct enn_writer *w);
+/* Client: a ServerHello without supported_versions. */
+enum enn_status enn_tls12_server_hello(struct enn_handshake *hs, const struct enn_server_hello *sh,
+				       struct enn_bytes message);
+enum enn_status enn_tls12_client_receive(struct enn_handshake *hs, enn_time now, uint8_t type,
+					 struct enn_bytes body, struct enn_bytes message,
+					 enum enn_handshake_outcome *outcome);
+enum enn_status enn_tls12_client_signed(struct enn_handshake *hs, struct enn_bytes signature);
+/* Server: a ClientHello that is for TLS 1.2. */
+enum enn_status enn_tls12_client_hello(struct enn_handshake *hs, enn_time now,
+				       const struct enn_client_hello *ch, struct enn_bytes message,
+				       enum enn_handshake_outcome *outcome);
+enum enn_status enn_tls12_server_receive(struct enn_handshake *hs, enn_time now, uint8_t type,
+					 struct enn_bytes body, struct enn_bytes message,
+					 enum enn_handshake_outcome *outcome);
+enum enn_status enn_tls12_server_signed(struct enn_handshake *hs, struct enn_bytes signature);
+enum enn_status enn_tls12_psk_answered(struct enn_handshake *hs, struct enn_bytes key);
+/* Whether the ClientHello names it. */
+bool enn_client_hello_offers_suite(const struct enn_handshake *hs,
+				   const struct enn_tls_suite *suite);
+enum enn_status enn_client_take_alpn(struct enn_handshake *hs, struct enn_bytes alpn);
 
 /* ---- ech_client.c, ech_server.c ---------------------------------------------------------- */
 enum enn_ech_state enn_ech_state(const struct enn_handshake *hs);
@@ -311,6 +360,11 @@ void enn_psk_choice_clear(struct enn_psk_choice *choice, const struct enn_env *e
 enum enn_status enn_psk_choose(struct enn_handshake *hs, enn_time now,
 			       const struct enn_client_hello *ch, struct enn_psk_choice *choice,
 			       bool *ask);
+/* Server: why a session of ours may not be resumed by this ClientHello, as far as name, age and rules say;
+ * NULL: it may. Static text. */
+const char *enn_psk_session_obstacle(const struct enn_handshake *hs,
+				     const struct enn_client_hello *ch, const struct enn_session *s,
+				     int64_t wall);
 /* Verifies the binder of the chosen PSK over the ClientHello (§4.2.11.2). The schedule holds its Early
  * Secret. message is the whole message. */
 enum enn_status enn_psk_verify_binder(struct enn_handshake *hs, const struct enn_client_hello *ch,
@@ -400,6 +454,7 @@ enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 					      const struct enn_client_hello *ch);
 /* The names of the authorities that were given (RFC 8446 §4.2.4), with sendAuthorities; how much room that
  * takes. */
+void enn_certificate_write_names(const struct enn_handshake *hs, struct enn_writer *w);
 void enn_certificate_write_authorities(struct enn_handshake *hs, struct enn_writer *w);
 size_t enn_certificate_authorities_size(const struct enn_handshake *hs);
 /* Server: whether the client is to be asked; certificate types were chosen. */
@@ -413,6 +468,13 @@ enum enn_status enn_certificate_verify_send(struct enn_handshake *hs, struct enn
 /* The same out of a CompressedCertificate (RFC 8879). */
 enum enn_status enn_certificate_receive_compressed(struct enn_handshake *hs, enn_time now,
 						   struct enn_bytes body, bool *empty);
+/* The entries of our Certificate: the chain, or the one raw key. */
+size_t enn_certificate_own_count(const struct enn_credential *own);
+struct enn_bytes enn_certificate_own_entry(const struct enn_credential *own, size_t index);
+/* Keeps what the peer's Certificate holds, at least one entry, and judges a raw key; certificates are judged by
+ * enn_certificate_validate. */
+enum enn_status enn_certificate_take(struct enn_handshake *hs,
+				     const struct enn_certificate_message *m);
 /* Takes the peer's Certificate: parses, keeps, validates unless delegated. *empty: it sent none. */
 enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 					struct enn_bytes body, bool *empty);

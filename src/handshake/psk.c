@@ -73,7 +73,8 @@ static bool hash_is_usable(const struct enn_handshake *hs, const struct enn_clie
 		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
 
 	for (size_t i = 0; i < suites->count; i++) {
-		if (enn_tls_suite_by_code(suites->code[i])->hash == hash &&
+		const struct enn_tls_suite *suite = enn_tls_suite_by_code(suites->code[i]);
+		if (suite->version == ENN_TLS_1_3 && suite->hash == hash &&
 		    enn_u16_list_has(ch->cipher_suites, suites->code[i])) {
 			return true;
 		}
@@ -115,9 +116,9 @@ static bool serves_strangers(const struct enn_security *security)
  * is required, only if there was one. One from other rules than today's (another authority, no
  * CRL, another PSK) would let in whom a full handshake refuses; only that of a client who
  * proved nothing, to a server that asks for nothing, is as good as ever. */
-static const char *ticket_obstacle(const struct enn_handshake *hs,
-				   const struct enn_client_hello *ch, const struct enn_session *s,
-				   int64_t wall)
+const char *enn_psk_session_obstacle(const struct enn_handshake *hs,
+				     const struct enn_client_hello *ch, const struct enn_session *s,
+				     int64_t wall)
 {
 	struct enn_bytes name =
 		ch->server_name.len <= 255 ? ch->server_name : (struct enn_bytes){NULL, 0};
@@ -130,9 +131,6 @@ static const char *ticket_obstacle(const struct enn_handshake *hs,
 	if (age < 0 || age >= (int64_t)s->lifetime * (int64_t)ENN_SECOND) {
 		return "its time is over";
 	}
-	if (!hash_is_usable(hs, ch, enn_tls_suite_by_code(s->suite)->hash)) {
-		return "no cipher suite with its hash is shared now";
-	}
 	if (!same_rules && (s->peer_authenticated || !serves_strangers(hs->security))) {
 		return "it was made under other rules of verification";
 	}
@@ -141,6 +139,19 @@ static const char *ticket_obstacle(const struct enn_handshake *hs,
 		return "the client was not authenticated then, and has to be";
 	}
 	return NULL;
+}
+
+static const char *ticket_obstacle(const struct enn_handshake *hs,
+				   const struct enn_client_hello *ch, const struct enn_session *s,
+				   int64_t wall)
+{
+	if (s->version != ENN_TLS_1_3) {
+		return "it is of another version";
+	}
+	if (!hash_is_usable(hs, ch, enn_tls_suite_by_code(s->suite)->hash)) {
+		return "no cipher suite with its hash is shared now";
+	}
+	return enn_psk_session_obstacle(hs, ch, s, wall);
 }
 
 static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,

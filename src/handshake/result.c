@@ -59,7 +59,10 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	const struct enn_sig_alg *signature = enn_sig_alg_by_tls(result->signature);
 
 	info->server = result->server;
-	info->version = result->version == ENN_TLS_1_3 ? "TLSv1.3" : NULL;
+	info->version = result->version == ENN_TLS_1_3	 ? "TLSv1.3"
+			: result->version == ENN_TLS_1_2 ? "TLSv1.2"
+							 : NULL;
+	info->extended_main_secret = result->extended_main_secret;
 	info->version_code = result->version;
 	if (result->suite != NULL) {
 		info->cipher = result->suite->name;

@@ -23,13 +23,38 @@ static enum enn_status fail(struct enn_handshake *hs, enum enn_alert alert, enum
 
 /* ---- form and version ----------------------------------------------------------------------- */
 
-static enum enn_status check_version(struct enn_handshake *hs, const struct enn_client_hello *ch)
+/* §4.2.1: supported_versions alone, or the old field where it is missing. */
+static bool client_offers(const struct enn_client_hello *ch, uint16_t version)
 {
-	if (!(ch->has & ENN_HAS_SUPPORTED_VERSIONS) ||
-	    !enn_u16_list_has(ch->versions, ENN_TLS_1_3)) {
-		return fail(hs, ENN_ALERT_PROTOCOL_VERSION, ENN_REASON_NO_SHARED_PARAMETERS,
-			    "ClientHello.supported_versions", "the client does not offer TLS 1.3");
+	if (ch->has & ENN_HAS_SUPPORTED_VERSIONS) {
+		return enn_u16_list_has(ch->versions, version);
 	}
+	return version == ENN_TLS_1_2 && ch->legacy_version >= ENN_TLS_1_2;
+}
+
+/* The highest that both offer; a HelloRetryRequest has said that it is 1.3. */
+static enum enn_status choose_version(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				      uint16_t *version)
+{
+	*version = ENN_TLS_1_3;
+	if (enn_hs_offers(hs, ENN_TLS_1_3) && client_offers(ch, ENN_TLS_1_3)) {
+		return ENN_OK;
+	}
+	*version = ENN_TLS_1_2;
+	if (enn_hs_offers(hs, ENN_TLS_1_2) && client_offers(ch, ENN_TLS_1_2) &&
+	    !hs->c->result.hello_retry) {
+		return enn_tls12_begin(hs);
+	}
+	return fail(hs, ENN_ALERT_PROTOCOL_VERSION, ENN_REASON_NO_SHARED_PARAMETERS,
+		    "ClientHello.supported_versions",
+		    enn_hs_offers(hs, ENN_TLS_1_3) && !enn_hs_offers(hs, ENN_TLS_1_2)
+			    ? "the client does not offer TLS 1.3"
+			    : "the client offers no version that is allowed here");
+}
+
+static enum enn_status check_compression(struct enn_handshake *hs,
+					 const struct enn_client_hello *ch)
+{
 	if (ch->compression.len != 1 || ch->compression.data[0] != 0) {
 		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
 			    "ClientHello.legacy_compression_methods",
@@ -105,7 +130,8 @@ static const struct enn_tls_suite *choose_suite(const struct enn_handshake *hs,
 	}
 	for (size_t i = 0; i < ours->count; i++) {
 		const struct enn_tls_suite *suite = enn_tls_suite_by_code(ours->code[i]);
-		if (enn_u16_list_has(ch->cipher_suites, suite->code) &&
+		if (suite->version == ENN_TLS_1_3 &&
+		    enn_u16_list_has(ch->cipher_suites, suite->code) &&
 		    (!psk->chosen || enn_hash_alg(suite->hash) == psk->hash)) {
 			return suite;
 		}
@@ -501,6 +527,7 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	struct enn_client_hello ch;
 	struct enn_fault fault;
 	struct choice choice = {.suite = NULL};
+	uint16_t version = ENN_TLS_1_3;
 	bool ask = false;
 	enum enn_status status;
 
@@ -512,8 +539,11 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	if (ask) {
 		return ENN_OK;
 	}
-	ENN_TRY(check_version(hs, &ch));
-	ENN_TRY(check_extensions(hs, &ch));
+	ENN_TRY(choose_version(hs, &ch, &version));
+	if (version == ENN_TLS_1_3) {
+		ENN_TRY(check_compression(hs, &ch));
+		ENN_TRY(check_extensions(hs, &ch));
+	}
 	if (hs->c->result.hello_retry) {
 		ENN_TRY(check_second(hs, &ch));
 	} else {
@@ -523,6 +553,9 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 		hs->c->result.middlebox_compatible = ch.session_id.len > 0;
 	}
 	ENN_TRY(take_names(hs, &ch));
+	if (version == ENN_TLS_1_2) {
+		return enn_tls12_client_hello(hs, now, &ch, message, outcome);
+	}
 	hs->c->result.max_early_data = (uint32_t)hs->security->value[ENN_SECURITY_MAX_EARLY_DATA];
 	uint8_t mode;
 	hs->c->result.tickets_usable = enn_psk_choose_mode(hs, &ch, &mode);

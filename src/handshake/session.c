@@ -14,6 +14,10 @@
 #define SESSION_FORMAT			2
 #define SESSION_FLAG_PEER_AUTHENTICATED 1u
 #define SESSION_FLAG_PEER_RAW_KEY	2u
+#define SESSION_FLAG_EXTENDED_SECRET	4u
+#define SESSION_FLAG_BY_ID		8u
+
+#define MAIN_SECRET 48 /* of TLS 1.2 */
 
 size_t enn_session_size(const struct enn_session *s)
 {
@@ -33,7 +37,9 @@ size_t enn_session_encode(const struct enn_session *s, uint8_t *out, size_t cap)
 	enn_write_u32(&w, s->age_add);
 	enn_write_u32(&w, s->max_early_data);
 	enn_write_u8(&w, (uint8_t)((s->peer_authenticated ? SESSION_FLAG_PEER_AUTHENTICATED : 0) |
-				   (s->peer_raw_key ? SESSION_FLAG_PEER_RAW_KEY : 0)));
+				   (s->peer_raw_key ? SESSION_FLAG_PEER_RAW_KEY : 0) |
+				   (s->extended_main_secret ? SESSION_FLAG_EXTENDED_SECRET : 0) |
+				   (s->by_id ? SESSION_FLAG_BY_ID : 0)));
 	enn_write_bytes(&w, s->rules.data, s->rules.len);
 	enn_write_vector(&w, 1, s->psk.data, s->psk.len);
 	enn_write_vector(&w, 1, s->server_name.data, s->server_name.len);
@@ -60,6 +66,8 @@ bool enn_session_decode(struct enn_bytes data, struct enn_session *out)
 	uint8_t flags = enn_read_u8(&r);
 	out->peer_authenticated = (flags & SESSION_FLAG_PEER_AUTHENTICATED) != 0;
 	out->peer_raw_key = (flags & SESSION_FLAG_PEER_RAW_KEY) != 0;
+	out->extended_main_secret = (flags & SESSION_FLAG_EXTENDED_SECRET) != 0;
+	out->by_id = (flags & SESSION_FLAG_BY_ID) != 0;
 	out->rules = enn_read_bytes(&r, ENN_SECURITY_RULES);
 	out->psk = enn_read_vector(&r, 1, 1, 255);
 	out->server_name = enn_read_vector(&r, 1, 0, 255);
@@ -70,6 +78,11 @@ bool enn_session_decode(struct enn_bytes data, struct enn_session *out)
 		return false;
 	}
 	const struct enn_tls_suite *suite = enn_tls_suite_by_code(out->suite);
-	return suite != NULL && out->version == ENN_TLS_1_3 &&
-	       out->psk.len == enn_hash_alg(suite->hash)->len;
+	if (suite == NULL || suite->version != out->version ||
+	    (out->by_id &&
+	     (out->version != ENN_TLS_1_2 || out->ticket.len > ENN_HS_MAX_SESSION_ID))) {
+		return false;
+	}
+	return out->psk.len ==
+	       (out->version == ENN_TLS_1_2 ? MAIN_SECRET : enn_hash_alg(suite->hash)->len);
 }

@@ -22,9 +22,11 @@ struct enn_session {
 	uint32_t age_add;
 	uint32_t max_early_data;
 	bool peer_raw_key;
-	bool peer_authenticated; /* client: the server was validated; server: the client was */
-	struct enn_bytes rules;	 /* by which it was: enn_security_rules */
-	struct enn_bytes psk;
+	bool extended_main_secret; /* TLS 1.2 (RFC 7627) */
+	bool by_id;		   /* TLS 1.2, client: `ticket` is a session id */
+	bool peer_authenticated;   /* client: the server was validated; server: the client was */
+	struct enn_bytes rules;	   /* by which it was: enn_security_rules */
+	struct enn_bytes psk;	   /* TLS 1.2: the main secret */
 	struct enn_bytes server_name;
 	struct enn_bytes alpn;
 	struct enn_bytes ticket; /* client only */

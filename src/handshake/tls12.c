@@ -15,9 +15,9 @@ const struct enn_tls_suite *enn_tls12_suite(const struct enn_handshake *hs, uint
 	const struct enn_tls_suite *suite = enn_tls_suite_by_code(code);
 
 	return suite != NULL && suite->version == ENN_TLS_1_2 &&
-			       enn_code_list_has(enn_security_list(hs->security,
-								   ENN_SECURITY_CIPHER_SUITES),
-						 code)
+			       enn_code_list_has(
+				       enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
+				       code)
 		       ? suite
 		       : NULL;
 }
@@ -46,10 +46,10 @@ static bool has_certificate(const struct enn_security *s)
 
 enum enn_status enn_tls12_begin(struct enn_handshake *hs)
 {
-	bool may_verify = hs->server ? enn_security_flag(hs->security, ENN_SECURITY_REQUEST_CLIENT) ||
-					       enn_security_flag(hs->security,
-								 ENN_SECURITY_REQUIRE_CLIENT)
-				     : has_certificate(hs->security);
+	bool may_verify =
+		hs->server ? enn_security_flag(hs->security, ENN_SECURITY_REQUEST_CLIENT) ||
+				     enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)
+			   : has_certificate(hs->security);
 
 	if (hs->tls12 != NULL || !enn_hs_offers(hs, ENN_TLS_1_2)) {
 		return ENN_OK;
@@ -81,8 +81,7 @@ void enn_tls12_keep_message(struct enn_handshake *hs, const void *data, size_t l
 {
 	struct enn_tls12 *t = hs->tls12;
 
-	if (t->keep && !t->lost &&
-	    enn_buffer_append(&t->messages, hs->env, data, len) != ENN_OK) {
+	if (t->keep && !t->lost && enn_buffer_append(&t->messages, hs->env, data, len) != ENN_OK) {
 		t->lost = true;
 	}
 }
@@ -110,6 +109,25 @@ void enn_tls12_write_renegotiation(struct enn_handshake *hs, struct enn_writer *
 
 	enn_write_u8(w, 0);
 	enn_write_end(w, data, 2);
+}
+
+void enn_tls12_offer_session(struct enn_handshake *hs)
+{
+	const struct enn_session *s = &hs->session_view;
+
+	if (hs->tls12 == NULL) {
+		return;
+	}
+	hs->tls12->resumes = true;
+	if (s->by_id) {
+		memcpy(hs->session_id, s->ticket.data, s->ticket.len);
+		hs->session_id_len = (uint8_t)s->ticket.len;
+	} else if (hs->session_id_len == 0) {
+		/* RFC 5077 §3.4: an id of ours, by which the server says that it took the ticket. It is no
+		 * secret: the random will do. */
+		memcpy(hs->session_id, hs->random, ENN_HS_MAX_SESSION_ID);
+		hs->session_id_len = ENN_HS_MAX_SESSION_ID;
+	}
 }
 
 void enn_tls12_offer(struct enn_handshake *hs, struct enn_writer *w)
@@ -212,10 +230,10 @@ enum enn_status enn_tls12_verify(struct enn_handshake *hs, uint16_t scheme, stru
 				 struct enn_bytes signature, const char *where)
 {
 	const struct enn_sig_alg *alg = enn_sig_alg_by_tls(scheme);
-	struct enn_public_key *key = enn_certificate_peer_key(hs);
+	struct enn_public_key *key = enn_peer_chain_key(hs->peer);
 
-	if (alg == NULL || !enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_SIGNATURES),
-					      scheme)) {
+	if (alg == NULL ||
+	    !enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_SIGNATURES), scheme)) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
 					  ENN_REASON_PROTOCOL_FAILED, where,
 					  "signature algorithm 0x%04x was not offered", scheme);
@@ -288,11 +306,10 @@ enum enn_status enn_tls12_derive(struct enn_handshake *hs, struct enn_bytes psk)
 	}
 	enn_wipe(premaster, sizeof(premaster));
 	enn_wipe(t->shared, sizeof(t->shared));
-	return enn_writer_ok(&w)
-		       ? ENN_OK
-		       : enn_tls12_fail(hs, ENN_ALERT_INTERNAL_ERROR,
-					ENN_REASON_INVALID_CONFIGURATION, "PSK",
-					"a pre-shared key of more than 255 bytes");
+	return enn_writer_ok(&w) ? ENN_OK
+				 : enn_tls12_fail(hs, ENN_ALERT_INTERNAL_ERROR,
+						  ENN_REASON_INVALID_CONFIGURATION, "PSK",
+						  "a pre-shared key of more than 255 bytes");
 }
 
 enum enn_status enn_tls12_send_finished(struct enn_handshake *hs)

@@ -22,8 +22,8 @@
 
 #include "handshake/internal.h"
 
-#define ENN_TLS12_SECRET      48
-#define ENN_TLS12_VERIFY_DATA 12
+#define ENN_TLS12_SECRET	     48
+#define ENN_TLS12_VERIFY_DATA	     12
 #define ENN_TLS12_RENEGOTIATION_SCSV 0x00ff /* RFC 5746 §3.3 */
 #define ENN_TLS12_FALLBACK_SCSV	     0x5600 /* RFC 7507 */
 
@@ -31,16 +31,16 @@
 struct enn_tls12 {
 	/* All messages so far: CertificateVerify signs them as they are, hashed as its scheme wants. */
 	struct enn_buffer messages;
-	bool keep; /* they are kept */
-	bool lost; /* … but there was no memory */
+	bool keep;			 /* they are kept */
+	bool lost;			 /* … but there was no memory */
 	struct enn_buffer signed_params; /* what ServerKeyExchange signs */
 	uint8_t main_secret[ENN_TLS12_SECRET];
 	const struct enn_kx_alg *group;
-	struct enn_kx_key *share; /* server: until the client's comes */
+	struct enn_kx_key *share;	       /* server: until the client's comes */
 	uint8_t public_key[ENN_MAX_KX_PUBLIC]; /* ours */
 	uint8_t shared[ENN_MAX_KX_SECRET];
 	size_t shared_len;
-	bool resumes;	     /* the session is taken up again */
+	bool resumes; /* the session is taken up again */
 	bool status_expected;
 	bool ticket_expected; /* client: NewSessionTicket will come; server: is to be sent */
 	uint8_t *ticket;

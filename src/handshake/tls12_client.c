@@ -95,7 +95,6 @@ static enum enn_status take_extensions(struct enn_handshake *hs, const struct en
 		ENN_TRY(take_alpn(hs, views->data[ENN_VIEW_ALPN]));
 	}
 	ENN_TRY(enn_raw_key_take(hs, views, "ServerHello.certificate_type"));
-	ENN_TRY(enn_record_size_take(hs, views, "ServerHello"));
 	t->status_expected = enn_views_have(views, ENN_VIEW_STATUS_REQUEST);
 	t->ticket_expected = enn_views_have(views, ENN_VIEW_SESSION_TICKET);
 	return ENN_OK;
@@ -180,7 +179,8 @@ static enum enn_status check_signature(struct enn_handshake *hs,
 	struct enn_bytes scheme = {code, 2};
 	uint8_t kept[2];
 
-	if (alg != NULL && enn_tls12_filter_schemes(scheme, result->suite->auth, kept, 2).len == 0) {
+	if (alg != NULL &&
+	    enn_tls12_filter_schemes(scheme, result->suite->auth, kept, 2).len == 0) {
 		return illegal(hs, "ServerKeyExchange.algorithm",
 			       "the signature is not of the cipher suite's kind");
 	}

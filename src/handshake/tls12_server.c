@@ -90,8 +90,8 @@ static enum enn_status try_suite(struct enn_handshake *hs, const struct enn_clie
 	if (!(ch->has & ENN_HAS_SIGNATURE_ALGORITHMS)) {
 		return ENN_OK;
 	}
-	narrowed.signatures = enn_tls12_filter_schemes(ch->signatures, suite->auth, schemes,
-						       sizeof(schemes));
+	narrowed.signatures =
+		enn_tls12_filter_schemes(ch->signatures, suite->auth, schemes, sizeof(schemes));
 	*fits = narrowed.signatures.len > 0 &&
 		enn_certificate_choose_server(hs, &narrowed) == ENN_OK;
 	return ENN_OK;
@@ -187,7 +187,6 @@ static void write_extensions(struct enn_handshake *hs, struct enn_writer *w,
 	if (certificate) {
 		enn_raw_key_answer(hs, w, ch, hs->certificate_requested);
 	}
-	enn_record_size_answer(hs, w, ch);
 	write_alpn(hs, w);
 	enn_write_end(w, list, 2);
 }
@@ -293,7 +292,7 @@ static enum enn_status send_request(struct enn_handshake *hs)
 	struct enn_hs_out out;
 
 	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_CERTIFICATE_REQUEST,
-			     16 + 2 * schemes->count + enn_certificate_authorities_len(hs)));
+			     16 + 2 * schemes->count + enn_certificate_authorities_size(hs)));
 	enn_write_u8(&out.w, 2);
 	enn_write_u8(&out.w, 64); /* ecdsa_sign */
 	enn_write_u8(&out.w, 1);  /* rsa_sign */
@@ -303,7 +302,7 @@ static enum enn_status send_request(struct enn_handshake *hs)
 	}
 	enn_write_end(&out.w, list, 2);
 	size_t names = enn_write_begin(&out.w, 2);
-	enn_certificate_write_authorities(hs, &out.w);
+	enn_certificate_write_names(hs, &out.w);
 	enn_write_end(&out.w, names, 2);
 	return enn_hs_commit(hs, &out);
 }
@@ -405,7 +404,6 @@ enum enn_status enn_tls12_client_hello(struct enn_handshake *hs, enn_time now,
 	result->tickets_usable = false; /* those of TLS 1.3 */
 	memcpy(result->client_random, ch->random.data, ENN_HS_RANDOM);
 	ENN_TRY(check_hello(hs, ch));
-	ENN_TRY(enn_record_size_receive(hs, ch));
 	ENN_TRY(enn_tls12_find_session(hs, now, ch));
 	if (!hs->tls12->resumes) {
 		ENN_TRY(begin_full(hs, ch));
@@ -431,8 +429,7 @@ static enum enn_status receive_certificate(struct enn_handshake *hs, enn_time no
 	ENN_TRY(enn_tls12_receive_certificate(hs, now, body, &empty));
 	if (empty && enn_security_flag(hs->security, ENN_SECURITY_REQUIRE_CLIENT)) {
 		/* §7.4.6: there is no alert of its own before TLS 1.3 */
-		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_CERT_MISSING,
-			    "Certificate",
+		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_CERT_MISSING, "Certificate",
 			    "the client sent no certificate and one is required");
 	}
 	hs->certificate_requested = !empty; /* whether CertificateVerify is due */

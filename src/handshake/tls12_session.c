@@ -3,6 +3,7 @@
  * TLS 1.2: sessions, by ticket (RFC 5077) or by id (RFC 5246 §7.3), and what may be resumed (RFC 7627 §5.3).
  */
 #include "features/session_cache.h"
+#include "handshake/reasons.h"
 #include "handshake/tls12.h"
 
 #define ID_KEY "tls12" /* before the id, as the key in the store */
@@ -64,8 +65,8 @@ enum enn_status enn_tls12_send_ticket(struct enn_handshake *hs, enn_time now)
 
 	if (ticket != NULL) {
 		status = enn_ticket_seal(hs->security->tickets, hs->env, s.issued,
-					 (int64_t)s.lifetime * (int64_t)ENN_SECOND, state, state_len,
-					 ticket, cap, &len);
+					 (int64_t)s.lifetime * (int64_t)ENN_SECOND, state,
+					 state_len, ticket, cap, &len);
 	}
 	enn_free_secret(hs->env, state, state_len);
 	if (status == ENN_OK) {
@@ -107,7 +108,8 @@ void enn_tls12_store_session(struct enn_handshake *hs, enn_time now)
 	}
 	uint8_t *state = encode(hs, &s, &len);
 	if (state != NULL) { /* a full store is no reason to fail */
-		(void)!enn_session_store_put(hs->security->store, key, store_key(id, key), state, len,
+		(void)!enn_session_store_put(hs->security->store, key, store_key(id, key), state,
+					     len,
 					     s.issued + (int64_t)s.lifetime * (int64_t)ENN_SECOND);
 	}
 	enn_free_secret(hs->env, state, len);
@@ -125,9 +127,8 @@ static enum enn_status load_ticket(struct enn_handshake *hs, int64_t wall, struc
 	if (t->state == NULL) {
 		return enn_handshake_no_memory(hs->c, "ClientHello.session_ticket");
 	}
-	enum enn_status status =
-		enn_ticket_open(hs->security->tickets, hs->env, wall, ticket.data, ticket.len,
-				t->state, ticket.len, len);
+	enum enn_status status = enn_ticket_open(hs->security->tickets, hs->env, wall, ticket.data,
+						 ticket.len, t->state, ticket.len, len);
 	return status == ENN_E_MEMORY ? enn_handshake_no_memory(hs->c, "ClientHello.session_ticket")
 				      : ENN_OK;
 }
@@ -160,12 +161,22 @@ static enum enn_status judge(struct enn_handshake *hs, const struct enn_client_h
 			     int64_t wall, struct enn_bytes state, bool *fits)
 {
 	struct enn_session *s = &hs->tls12->session;
+	const char *why = NULL;
 
-	*fits = state.len > 0 && enn_session_decode(state, s) && s->version == ENN_TLS_1_2 &&
-		enn_tls12_suite(hs, s->suite) != NULL &&
-		enn_u16_list_has(ch->cipher_suites, s->suite) &&
-		enn_psk_session_allowed(hs, ch, s, wall);
-	if (!*fits) {
+	*fits = false;
+	if (state.len == 0) {
+		return ENN_OK;
+	}
+	if (!enn_session_decode(state, s) || s->version != ENN_TLS_1_2) {
+		why = "it cannot be read, or is of another version";
+	} else if (enn_tls12_suite(hs, s->suite) == NULL ||
+		   !enn_u16_list_has(ch->cipher_suites, s->suite)) {
+		why = "its cipher suite is not shared now";
+	} else {
+		why = enn_psk_session_obstacle(hs, ch, s, wall);
+	}
+	enn_reasons_session(hs, "the session offered is not resumed", why);
+	if (why != NULL) {
 		return ENN_OK;
 	}
 	if (s->extended_main_secret && !hs->c->result.extended_main_secret) {
