@@ -265,8 +265,7 @@ static void write_server_name(struct enn_handshake *hs, struct enn_writer *w,
 	if (len > 1 && name[len - 1] == '.') {
 		len--; /* without a trailing dot */
 	}
-	enn_write_u16(w, ENN_EXT_SERVER_NAME);
-	size_t data = enn_write_begin(w, 2);
+	size_t data = enn_hs_extension_begin(hs, w, ENN_VIEW_SERVER_NAME);
 	size_t list = enn_write_begin(w, 2);
 	enn_write_u8(w, 0);
 	enn_write_vector(w, 2, name, len);
@@ -279,8 +278,7 @@ static void write_alpn(struct enn_handshake *hs, struct enn_writer *w)
 	if (hs->security->alpn_count == 0) {
 		return;
 	}
-	enn_write_u16(w, ENN_EXT_ALPN);
-	size_t data = enn_write_begin(w, 2);
+	size_t data = enn_hs_extension_begin(hs, w, ENN_VIEW_ALPN);
 	size_t list = enn_write_begin(w, 2);
 	for (size_t i = 0; i < hs->security->alpn_count; i++) {
 		enn_write_vector(w, 1, hs->security->alpn[i]->id, hs->security->alpn[i]->len);
@@ -434,7 +432,7 @@ static bool has_psk(const struct enn_security *s)
 bool enn_client_hello_offers_suite(const struct enn_handshake *hs,
 				   const struct enn_tls_suite *suite)
 {
-	if (!enn_hs_offers(hs, suite->version)) {
+	if (!enn_hs_offers(hs, suite->version) || !enn_cbc_allows(hs->security, suite)) {
 		return false;
 	}
 	return suite->auth != ENN_SUITE_PSK || has_psk(hs->security);

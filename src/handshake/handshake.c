@@ -319,12 +319,35 @@ static bool is_accepted(enum enn_hs_state state, uint8_t type, enum enn_level le
 	return false;
 }
 
-/* Messages after which the reading keys change must end their record (§5.1): nothing of the
- * old level may follow. */
-static bool changes_read_keys(uint8_t type)
+/* Messages after which the reading keys change must end their record (§5.1): nothing of the old level may
+ * follow. A ServerHello that may be one of TLS 1.2, where the flight goes on in the clear, is judged when it
+ * has been read. */
+static bool changes_read_keys(const struct enn_handshake *hs, uint8_t type)
 {
 	return type == ENN_HS_FINISHED || type == ENN_HS_END_OF_EARLY_DATA ||
-	       type == ENN_HS_CLIENT_HELLO || type == ENN_HS_SERVER_HELLO;
+	       type == ENN_HS_CLIENT_HELLO || (type == ENN_HS_SERVER_HELLO && hs->tls12 == NULL);
+}
+
+static enum enn_status unexpected(struct enn_handshake *hs, uint8_t type)
+{
+	return enn_handshake_fail(hs->c, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
+				  enn_handshake_type_name(type),
+				  "unexpected handshake message %s (%u)",
+				  enn_handshake_type_name(type), type);
+}
+
+static enum enn_status dispatch(struct enn_handshake *hs, enn_time now, uint8_t type,
+				struct enn_bytes body, struct enn_bytes message,
+				enum enn_handshake_outcome *outcome)
+{
+	bool tls12 = hs->c->result.version == ENN_TLS_1_2;
+
+	if (hs->server) {
+		return tls12 ? enn_tls12_server_receive(hs, now, type, body, message, outcome)
+			     : enn_server_receive(hs, now, type, body, message, outcome);
+	}
+	return tls12 ? enn_tls12_client_receive(hs, now, type, body, message, outcome)
+		     : enn_client_receive(hs, now, type, body, message, outcome);
 }
 
 enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, enum enn_level level,
@@ -333,7 +356,6 @@ enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, en
 {
 	uint8_t type = message.len > 0 ? message.data[0] : 0;
 	struct enn_reader r = enn_reader_of(message.data, message.len);
-	enum enn_status status;
 
 	*outcome = ENN_OUTCOME_GO_ON;
 	hs->now = now;
@@ -344,20 +366,15 @@ enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, en
 					  ENN_REASON_PROTOCOL_FAILED, "handshake",
 					  "the handshake was fed out of turn");
 	}
-	if (!is_accepted(hs->state, type, level) || (more && changes_read_keys(type))) {
-		hs->state = ENN_HS_FAILED;
-		return enn_handshake_fail(hs->c, ENN_ALERT_UNEXPECTED_MESSAGE,
-					  ENN_REASON_PROTOCOL_FAILED, enn_handshake_type_name(type),
-					  "unexpected handshake message %s (%u)",
-					  enn_handshake_type_name(type), type);
-	}
-	bool tls12 = hs->c->result.version == ENN_TLS_1_2;
-	if (hs->server) {
-		status = tls12 ? enn_tls12_server_receive(hs, now, type, body, message, outcome)
-			       : enn_server_receive(hs, now, type, body, message, outcome);
+	enum enn_status status = ENN_OK;
+	if (!is_accepted(hs->state, type, level) || (more && changes_read_keys(hs, type))) {
+		status = unexpected(hs, type);
 	} else {
-		status = tls12 ? enn_tls12_client_receive(hs, now, type, body, message, outcome)
-			       : enn_client_receive(hs, now, type, body, message, outcome);
+		status = dispatch(hs, now, type, body, message, outcome);
+	}
+	if (status == ENN_OK && more && type == ENN_HS_SERVER_HELLO &&
+	    hs->c->result.version != ENN_TLS_1_2) {
+		status = unexpected(hs, type);
 	}
 	if (status != ENN_OK) {
 		hs->state = ENN_HS_FAILED;

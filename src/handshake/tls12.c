@@ -15,6 +15,7 @@ const struct enn_tls_suite *enn_tls12_suite(const struct enn_handshake *hs, uint
 	const struct enn_tls_suite *suite = enn_tls_suite_by_code(code);
 
 	return suite != NULL && suite->version == ENN_TLS_1_2 &&
+			       enn_cbc_allows(hs->security, suite) &&
 			       enn_code_list_has(
 				       enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
 				       code)
@@ -137,6 +138,7 @@ void enn_tls12_offer(struct enn_handshake *hs, struct enn_writer *w)
 
 	enn_tls12_write_empty(hs, w, ENN_VIEW_EXTENDED_MAIN_SECRET);
 	enn_tls12_write_renegotiation(hs, w);
+	enn_cbc_offer(hs, w);
 	size_t data = enn_hs_extension_begin(hs, w, ENN_VIEW_EC_POINT_FORMATS);
 	enn_write_u8(w, 1);
 	enn_write_u8(w, 0); /* uncompressed (RFC 8422 §5.1.2) */

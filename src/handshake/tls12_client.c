@@ -95,6 +95,8 @@ static enum enn_status take_extensions(struct enn_handshake *hs, const struct en
 		ENN_TRY(take_alpn(hs, views->data[ENN_VIEW_ALPN]));
 	}
 	ENN_TRY(enn_raw_key_take(hs, views, "ServerHello.certificate_type"));
+	ENN_TRY(enn_record_size_take(hs, views, "ServerHello"));
+	ENN_TRY(enn_cbc_take(hs, views));
 	t->status_expected = enn_views_have(views, ENN_VIEW_STATUS_REQUEST);
 	t->ticket_expected = enn_views_have(views, ENN_VIEW_SESSION_TICKET);
 	return ENN_OK;

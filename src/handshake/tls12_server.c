@@ -103,11 +103,15 @@ static enum enn_status choose_suite(struct enn_handshake *hs, const struct enn_c
 		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
 	struct enn_error before = hs->c->error;
 	bool any = false;
+	bool cbc = false;
+
+	ENN_TRY(enn_cbc_choose(hs, &ch->views, &cbc));
 
 	for (size_t i = 0; i < ours->count; i++) {
 		const struct enn_tls_suite *suite = enn_tls12_suite(hs, ours->code[i]);
 		bool fits = false;
-		if (suite == NULL || !enn_u16_list_has(ch->cipher_suites, suite->code)) {
+		if (suite == NULL || !enn_u16_list_has(ch->cipher_suites, suite->code) ||
+		    (!cbc && enn_tls_suite_mac_len(suite) > 0)) {
 			continue;
 		}
 		any = true;
@@ -187,6 +191,8 @@ static void write_extensions(struct enn_handshake *hs, struct enn_writer *w,
 	if (certificate) {
 		enn_raw_key_answer(hs, w, ch, hs->certificate_requested);
 	}
+	enn_record_size_answer(hs, w);
+	enn_cbc_answer(hs, w);
 	write_alpn(hs, w);
 	enn_write_end(w, list, 2);
 }
@@ -404,6 +410,7 @@ enum enn_status enn_tls12_client_hello(struct enn_handshake *hs, enn_time now,
 	result->tickets_usable = false; /* those of TLS 1.3 */
 	memcpy(result->client_random, ch->random.data, ENN_HS_RANDOM);
 	ENN_TRY(check_hello(hs, ch));
+	ENN_TRY(enn_record_size_choose(hs, &ch->views));
 	ENN_TRY(enn_tls12_find_session(hs, now, ch));
 	if (!hs->tls12->resumes) {
 		ENN_TRY(begin_full(hs, ch));

@@ -71,7 +71,7 @@ static void test_tables_walk(void **state)
 		assert_ptr_equal(enn_tls_suite_by_code(s->code), s);
 		assert_int_equal(find(ENN_ALG_SUITE, s->name), s->code);
 	}
-	assert_int_equal(n, 15);
+	assert_int_equal(n, 24);
 }
 
 static void test_find(void **state)

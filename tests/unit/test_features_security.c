@@ -82,7 +82,8 @@ static void test_rows(void **state)
 
 static void test_safe_defaults(void **state)
 {
-	static const uint16_t suites[] = {0x1301, 0x1302, 0x1303};
+	static const uint16_t suites[] = {0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c,
+					  0xc030, 0xcca9, 0xcca8, 0xd001, 0xd002, 0xccac};
 	static const uint16_t groups[] = {0x001d, 0x0017, 0x0018};
 	struct enn_security *s = fresh();
 	(void)state;
@@ -91,7 +92,7 @@ static void test_safe_defaults(void **state)
 	assert_true(enn_security_get_bool(s, ENN_SECURITY_CHECK_NAME));
 	assert_false(enn_security_get_bool(s, ENN_SECURITY_EARLY_DATA));
 	assert_false(enn_security_get_bool(s, ENN_SECURITY_DELEGATE_PEER));
-	assert_int_equal(s->list[ENN_SECURITY_CIPHER_SUITES].count, 3);
+	assert_int_equal(s->list[ENN_SECURITY_CIPHER_SUITES].count, 12);
 	assert_memory_equal(s->list[ENN_SECURITY_CIPHER_SUITES].code, suites, sizeof(suites));
 	assert_int_equal(s->list[ENN_SECURITY_GROUPS].count, 3);
 	assert_memory_equal(s->list[ENN_SECURITY_GROUPS].code, groups, sizeof(groups));

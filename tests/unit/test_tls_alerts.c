@@ -49,6 +49,7 @@ static struct enn_engine *make_engine(bool server)
 			 ENN_OK);
 	assert_int_equal(enn_security_add_credential(s, k), ENN_OK);
 	assert_int_equal(enn_security_add_alpn(s, (const uint8_t *)"h2", 2), ENN_OK);
+	assert_int_equal(enn_security_set_list(s, ENN_SECURITY_VERSIONS, "TLSv1.3", NULL), ENN_OK);
 	enn_credential_free(k);
 	assert_int_equal(
 		server ? enn_engine_new_server(&enn_tls_protocol, &env, s, &options, &e, &error)

@@ -409,6 +409,22 @@ static enum enn_status tls_rekey(struct enn_engine *e, enn_time now, bool both)
 	return ENN_OK;
 }
 
+/* RFC 7627 §7: without the extended main secret what is exported is not bound to the connection. */
+static enum enn_status export_key12(const struct enn_tls *t, const char *label,
+				    const uint8_t *context, size_t context_len, uint8_t *out,
+				    size_t len)
+{
+	if (!t->carrier.result.extended_main_secret) {
+		return ENN_E_UNSUPPORTED;
+	}
+	if (context_len > UINT16_MAX) {
+		return ENN_E_ARGUMENT;
+	}
+	enn_tls12_exporter(&t->carrier.result, label, context, context_len, context != NULL, out,
+			   len);
+	return ENN_OK;
+}
+
 static enum enn_status tls_export_key(struct enn_engine *e, const char *label,
 				      const uint8_t *context, size_t context_len, bool early,
 				      uint8_t *out, size_t len)
@@ -431,6 +447,9 @@ static enum enn_status tls_export_key(struct enn_engine *e, const char *label,
 	const struct enn_hash_alg *hash = enn_hash_alg(suite->hash);
 	if (strlen(label) > 249 || len > 255u * hash->len) {
 		return ENN_E_ARGUMENT;
+	}
+	if (enn_tls_is_12(t)) {
+		return early ? ENN_E_STATE : export_key12(t, label, context, context_len, out, len);
 	}
 	enn_exporter(hash, secret, label, context, context_len, out, len);
 	return ENN_OK;

@@ -144,6 +144,13 @@ static bool may_be_12(const struct enn_tls *t)
 
 /* ---- handshake messages --------------------------------------------------------------------------- */
 
+static void free_session(struct enn_tls *t)
+{
+	enn_free_secret(t->carrier.env, t->session, t->session_len);
+	t->session = NULL;
+	t->session_len = 0;
+}
+
 void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		     enum enn_handshake_outcome outcome)
 {
@@ -170,6 +177,12 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 	case ENN_OUTCOME_COMPLETE: {
 		bool changed = t->carrier.result.early_data == ENN_EARLY_DATA_REJECTED &&
 			       t->early_sent > 0 && enn_handshake_changed_alpn(t->hs);
+		free_session(t);
+		if (enn_handshake_take_session(t->hs, now, &t->session, &t->session_len,
+					       &t->session_expires) != ENN_OK) {
+			enn_tls_failed(t);
+			return;
+		}
 		enn_handshake_free(t->hs);
 		t->hs = NULL;
 		if (changed) {
@@ -182,6 +195,9 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		t->state = ENN_TLS_STATE_OPEN;
 		t->deadline = ENN_TIME_NEVER;
 		t->pending |= ENN_TLS_PENDING_READY;
+		if (t->session != NULL) {
+			t->pending |= ENN_TLS_PENDING_SESSION;
+		}
 		if (t->carrier.result.server && t->carrier.result.tickets_usable &&
 		    !enn_tls_is_12(t)) {
 			uint64_t n = t->carrier.security->value[ENN_SECURITY_TICKETS];
@@ -222,13 +238,6 @@ static void receive_key_update(struct enn_tls *t, struct enn_bytes message, bool
 	if (request == 1 && !t->send_closed) {
 		t->key_update_owed = true; /* one answer for however many requests (§4.6.3) */
 	}
-}
-
-static void free_session(struct enn_tls *t)
-{
-	enn_free_secret(t->carrier.env, t->session, t->session_len);
-	t->session = NULL;
-	t->session_len = 0;
 }
 
 static void receive_ticket(struct enn_tls *t, enn_time now, struct enn_bytes message)
