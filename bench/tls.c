@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_tls: the rows of TLS 1.3. See README.md.
+ * bench_tls: the rows of TLS 1.3 and 1.2. See README.md.
  */
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #define AES128		   "TLS_AES_128_GCM_SHA256"
 #define AES256		   "TLS_AES_256_GCM_SHA384"
 #define CHACHA		   "TLS_CHACHA20_POLY1305_SHA256"
+#define AES128_12	   "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
 #define ALLOCATION_RECORDS 1000
 
 static struct tls_pki pki;
@@ -39,6 +40,11 @@ static const struct row timed_rows[] = {
 	{"tls13.handshake.resumed.ticket", AES128, HANDSHAKE, limit_resumed, TLS_MESSAGE, 1, true, false, false},
 	{"tls13.handshake.full.cached-chain", AES128, HANDSHAKE, limit_known_chain, TLS_MESSAGE, 0, false, false, true},
 	{"tls13.handshake.mutual", AES128, HANDSHAKE, limit_mutual, TLS_MESSAGE, 0, false, true, false},
+	{"tls12.handshake.full", AES128_12, HANDSHAKE, limit_full, TLS_MESSAGE, 0, false, false, false},
+	{"tls12.handshake.full.cached-chain", AES128_12, HANDSHAKE, limit_known_chain, TLS_MESSAGE, 0, false, false, true},
+	{"tls12.handshake.resumed", AES128_12, HANDSHAKE, NULL, TLS_MESSAGE, 0, true, false, false},
+	{"tls12.bulk.16k", AES128_12, BULK, limit_bulk, 16384, 0, false, false, false},
+	{"tls12.bulk.1k", AES128_12, BULK, limit_bulk, 1024, 0, false, false, false},
 	{"tls.bulk.16k", AES128, BULK, limit_bulk, 16384, 0, false, false, false},
 	{"tls.bulk.1k", AES128, BULK, limit_bulk, 1024, 0, false, false, false},
 	{"tls.bulk.1k.single", AES128, BULK_SINGLE, limit_bulk_single, 1024, 0, false, false, false},

@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <string.h>
 
 #include "bench.h"
 
@@ -36,13 +37,19 @@ void tls_pki_free(struct tls_pki *pki);
 
 struct tls_setup {
 	const struct tls_pki *pki;
-	const char *suite; /* IANA name */
+	const char *suite; /* IANA name; those of TLS 1.2 say WITH */
 	unsigned tickets;  /* that the server sends */
 	bool resume;	   /* handshakes resume a session made beforehand */
 	bool mutual;
 	bool cached_chain; /* Ennead only: its cache of validated chains is on */
 	size_t record;	   /* plaintext bytes of one record */
 };
+
+/* The one version that the suite is for. */
+static inline bool tls_is_12(const struct tls_setup *setup)
+{
+	return strstr(setup->suite, "_WITH_") != NULL;
+}
 
 /* ---- Ennead (tls_ours.c) ------------------------------------------------------------------------------ */
 

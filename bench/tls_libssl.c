@@ -282,14 +282,32 @@ void libssl_idle(struct libssl *l, double *client, double *server)
 
 /* ---- set-up --------------------------------------------------------------------------------------------------- */
 
+static bool set_version(SSL_CTX *ctx, const struct tls_setup *setup)
+{
+	int version = tls_is_12(setup) ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+	if (SSL_CTX_set_min_proto_version(ctx, version) != 1 ||
+	    SSL_CTX_set_max_proto_version(ctx, version) != 1) {
+		return false;
+	}
+	if (!tls_is_12(setup)) {
+		return SSL_CTX_set_ciphersuites(ctx, setup->suite) == 1;
+	}
+	/* The certificate's curve has to be among the groups there (RFC 8422 §5.1). One ticket at most in TLS 1.2, and that by an option; libssl knows such suites by other names. */
+	if (setup->tickets == 0 && !setup->resume) {
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	}
+	return SSL_CTX_set_cipher_list(ctx, OPENSSL_cipher_name(setup->suite)) == 1;
+}
+
 static SSL_CTX *make_ctx(const struct tls_setup *setup, bool server)
 {
 	SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 	const struct tls_identity *id = server ? &setup->pki->server : &setup->pki->client;
 
-	BENCH_NEED(ctx != NULL && SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-		   SSL_CTX_set_ciphersuites(ctx, setup->suite) == 1 &&
-		   SSL_CTX_set1_groups_list(ctx, "X25519") == 1 &&
+	BENCH_NEED(ctx != NULL && set_version(ctx, setup) &&
+		   SSL_CTX_set1_groups_list(ctx, tls_is_12(setup) ? "X25519:P-256" : "X25519") ==
+			   1 &&
 		   SSL_CTX_set_num_tickets(ctx, setup->tickets) == 1 &&
 		   X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), setup->pki->root.cert) == 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -322,9 +340,10 @@ static void check(struct libssl *l, const struct tls_setup *setup)
 	int resumed = setup->resume ? 1 : 0;
 
 	open_pair(l);
-	BENCH_NEED(strcmp(SSL_get_cipher_name(l->client.ssl), setup->suite) == 0 &&
+	BENCH_NEED(strcmp(SSL_CIPHER_standard_name(SSL_get_current_cipher(l->client.ssl)),
+			  setup->suite) == 0 &&
 		   SSL_get_verify_result(l->client.ssl) == X509_V_OK &&
-		   SSL_get_negotiated_group(l->client.ssl) == NID_X25519 &&
+		   (tls_is_12(setup) || SSL_get_negotiated_group(l->client.ssl) == NID_X25519) &&
 		   SSL_session_reused(l->client.ssl) == resumed &&
 		   SSL_session_reused(l->server.ssl) == resumed);
 	X509 *client = SSL_get1_peer_certificate(l->server.ssl);

@@ -210,7 +210,9 @@ static void ready_text(const struct cli_options *o, const struct enn_connection_
 	fprintf(stderr, "connected  %s in %.1f ms\n",
 		enn_address_string(&info->path.remote, remote, sizeof(remote)), handshake_ms(info));
 	fprintf(stderr, "security   %s, %s, %s%s%s\n", s->version, s->cipher,
-		s->key_exchange ? s->key_exchange : "no key exchange (psk_ke)",
+		s->key_exchange		    ? s->key_exchange
+		: s->version_code == 0x0303 ? "the session's keys"
+					    : "no key exchange (psk_ke)",
 		s->signature ? ", " : "", s->signature ? s->signature : "");
 	fprintf(stderr, "peer       %s%s%s\n",
 		s->peer_authenticated ? "authenticated" : "NOT authenticated",

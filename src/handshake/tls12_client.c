@@ -2,6 +2,7 @@
  *
  * TLS 1.2, the client after its hello (RFC 5246 §7.3).
  */
+#include "handshake/reasons.h"
 #include "handshake/tls12.h"
 
 static enum enn_status illegal(struct enn_handshake *hs, const char *where, const char *what)
@@ -242,6 +243,7 @@ static enum enn_status receive_key_exchange(struct enn_handshake *hs, struct enn
 		ENN_TRY(check_signature(hs, &m));
 	}
 	ENN_TRY(exchange(hs, &m));
+	enn_reasons_client(hs);
 	hs->state = psk ? ENN_HS_CLIENT12_EXPECT_DONE : ENN_HS_CLIENT12_EXPECT_REQUEST_OR_DONE;
 	if (!psk && enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER)) {
 		hs->resume_at = hs->state;
@@ -283,6 +285,7 @@ static enum enn_status receive_request(struct enn_handshake *hs, struct enn_byte
 	hs->cert_signatures = m.signatures;
 	(void)enn_certificate_choose(hs, usable, no_name, m.authorities);
 	hs->certificate_requested = true;
+	hs->c->result.certificate_requested = true;
 	hs->state = ENN_HS_CLIENT12_EXPECT_DONE;
 	return ENN_OK;
 }

@@ -2,6 +2,7 @@
  *
  * TLS 1.2, the server (RFC 5246 §7.3, RFC 8422, RFC 5489).
  */
+#include "handshake/reasons.h"
 #include "handshake/tls12.h"
 
 static enum enn_status fail(struct enn_handshake *hs, enum enn_alert alert, enum enn_reason reason,
@@ -384,6 +385,7 @@ static enum enn_status begin_full(struct enn_handshake *hs, const struct enn_cli
 		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
 			    "ClientHello.supported_groups", "no key exchange group is shared");
 	}
+	enn_reasons_server(hs, ch, result->suite, t->group, true, false);
 	ENN_TRY(enn_status_take_request(hs, &ch->views));
 	t->status_expected = result->suite->auth != ENN_SUITE_PSK && enn_status_own(hs).len > 0;
 	hs->certificate_requested =
