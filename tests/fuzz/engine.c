@@ -230,9 +230,39 @@ static struct enn_security *build_security(bool server, uint8_t flags)
 	return s;
 }
 
+/* Versions: both by default, or TLS 1.2 on both sides, or TLS 1.3 on the server only; the suites with CBC; small
+ * records. */
+static void set_records(struct enn_security *s, bool server, uint8_t options)
+{
+	static const char *const versions[4] = {NULL, "TLSv1.2", "TLSv1.3:TLSv1.2", "TLSv1.3"};
+	static const char cbc[] = "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA:"
+				  "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384:TLS_AES_128_GCM_SHA256";
+	const char *version = versions[options >> 3 & 3];
+	struct enn_error error;
+	bool good = true;
+
+	if (version != NULL && (server || (options & 24) != 24)) {
+		good = enn_security_parse(s, "protocolVersion", version, &error) == ENN_OK;
+	}
+	if (options & 32) {
+		good = good && enn_security_set_bool(s, ENN_SECURITY_LEGACY_CBC, true) == ENN_OK &&
+		       enn_security_parse(s, "ciphersuite", cbc, &error) == ENN_OK;
+	}
+	if (options & 64) {
+		good = good &&
+		       enn_security_set_u64(s, ENN_SECURITY_RECORD_SIZE_LIMIT, 64) == ENN_OK;
+	}
+	if (options & 128) {
+		good = good &&
+		       enn_security_set_u64(s, ENN_SECURITY_MAX_FRAGMENT_LENGTH, 512) == ENN_OK &&
+		       enn_security_set_u64(s, ENN_SECURITY_RECORD_SIZE_LIMIT, 0) == ENN_OK;
+	}
+	FUZZ_ASSERT(good);
+}
+
 /* A copy of one that was built once: reading PEM costs more than a handshake. The copy has an empty store, so that
  * no input sees what an earlier one left. */
-static struct enn_security *make_security(bool server, uint8_t flags)
+static struct enn_security *make_security(bool server, uint8_t flags, uint8_t options)
 {
 	static struct enn_security *built[2][256];
 	struct enn_security **kept = &built[server][flags];
@@ -242,17 +272,18 @@ static struct enn_security *make_security(bool server, uint8_t flags)
 	}
 	struct enn_security *s = enn_security_copy(*kept);
 	FUZZ_ASSERT(s != NULL);
+	set_records(s, server, options);
 	return s;
 }
 
-static struct enn_engine *make_engine(bool server, uint8_t flags, bool resume)
+static struct enn_engine *make_engine(bool server, uint8_t flags, uint8_t options_byte)
 {
-	struct enn_security *s = make_security(server, flags);
+	struct enn_security *s = make_security(server, flags, options_byte);
 	struct enn_engine *e = NULL;
 	struct enn_error error;
 	struct enn_engine_options options = {.server_name = "localhost"};
 
-	if (resume) {
+	if (options_byte & 1) {
 		options.session = session;
 		options.session_len = session_len;
 	}
@@ -400,14 +431,15 @@ static void inject_sealed(struct world *w)
 	uint8_t record[ENN_TLS_MAX_OVERHEAD + 256 + 64];
 	uint8_t type = (uint8_t)(20 + next(w) % 5);
 	size_t n = next(w);
+	const uint8_t *content = w->in;
 
 	n = n < w->left ? n : w->left;
-	memcpy(record + ENN_TLS_HEADER, w->in, n);
 	w->in += n;
 	w->left -= n;
 	if (t->send.protection == NULL) {
 		return;
 	}
+	memcpy(record + t->send.protection->prefix, content, n);
 	size_t len = enn_tls_seal_in_place(&t->send, t->carrier.env, type, record, n, 0);
 	feed(w, &w->victim, record, len);
 }
@@ -483,7 +515,8 @@ static void step(struct world *w)
 	}
 }
 
-/* options: bit 0 resume, bits 1 and 2 how many messages of the helper are forged from the beginning. */
+/* options: bit 0 resume, bits 1 and 2 how many messages of the helper are forged from the beginning, the others
+ * see set_records. */
 static void run(bool server, uint8_t flags, uint8_t options, const uint8_t *data, size_t size)
 {
 	static struct world w;
@@ -492,8 +525,8 @@ static void run(bool server, uint8_t flags, uint8_t options, const uint8_t *data
 	w.in = data;
 	w.left = size;
 	w.now = ENN_SECOND;
-	w.victim.engine = make_engine(server, flags, options & 1);
-	w.helper.engine = make_engine(!server, flags, options & 1);
+	w.victim.engine = make_engine(server, flags, options);
+	w.helper.engine = make_engine(!server, flags, options);
 	for (int i = 0; i < (options >> 1 & 3); i++) {
 		arm(&w);
 	}

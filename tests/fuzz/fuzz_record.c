@@ -55,15 +55,28 @@ static void stream(const uint8_t *data, size_t size, size_t piece)
 	enn_engine_free(e);
 }
 
+struct kind {
+	const struct enn_tls_protection *protection;
+	enum enn_aead_id aead;
+};
+
+static const struct kind kinds[] = {
+	{&enn_tls_protection_13, ENN_AEAD_AES_128_GCM},
+	{&enn_tls_protection_12_gcm, ENN_AEAD_AES_128_GCM},
+	{&enn_tls_protection_12_chacha, ENN_AEAD_CHACHA20_POLY1305},
+	{&enn_tls_protection_12_cbc, ENN_CBC_AES_128_SHA1},
+	{&enn_tls_protection_12_cbc, ENN_CBC_AES_256_SHA384},
+};
+
 /* Seal, then open; then open with one byte changed, which must fail. */
-static void round_trip(const uint8_t *data, size_t size)
+static void round_trip(const struct kind *kind, const uint8_t *data, size_t size)
 {
-	static const uint8_t key[16] = {1};
+	static const uint8_t key[80] = {1};
 	struct enn_env *env = fuzz_env();
-	const struct enn_aead_alg *alg = enn_aead_alg(ENN_AEAD_AES_128_GCM);
-	struct enn_tls_keys seal = {.protection = &enn_tls_protection_13, .sequence = size};
-	struct enn_tls_keys open = {.protection = &enn_tls_protection_13, .sequence = size};
-	uint8_t record[ENN_TLS_OVERHEAD + 512 + 64];
+	const struct enn_aead_alg *alg = enn_aead_alg(kind->aead);
+	struct enn_tls_keys seal = {.protection = kind->protection, .sequence = size};
+	struct enn_tls_keys open = {.protection = kind->protection, .sequence = size};
+	uint8_t record[ENN_TLS_MAX_OVERHEAD + 512 + 64];
 	uint8_t copy[sizeof(record)];
 	uint8_t type = 0;
 	uint8_t alert = 0;
@@ -73,7 +86,7 @@ static void round_trip(const uint8_t *data, size_t size)
 	size = size < 512 ? size : 512;
 	FUZZ_ASSERT(enn_aead_new(env, alg, ENN_AEAD_SEAL, key, &seal.aead) == ENN_OK &&
 		    enn_aead_new(env, alg, ENN_AEAD_OPEN, key, &open.aead) == ENN_OK);
-	memcpy(record + ENN_TLS_HEADER, data, size);
+	memcpy(record + kind->protection->prefix, data, size);
 	size_t total = enn_tls_seal_in_place(&seal, env, 23, record, size, size % 64);
 	FUZZ_ASSERT(total > 0 && total <= sizeof(record));
 	memcpy(copy, record, total);
@@ -93,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_env_reset();
 	if (size > 1) {
 		stream(data + 1, size - 1, data[0] == 0 ? 256 : data[0]);
-		round_trip(data + 1, size - 1);
+		round_trip(&kinds[data[1] % ENN_ARRAY_LEN(kinds)], data + 1, size - 1);
 	}
 	FUZZ_ASSERT(fuzz_env_allocated() == 0);
 	return 0;
