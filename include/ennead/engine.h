@@ -312,8 +312,9 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_engine_rekey(struct enn_engine *e, en
 ENN_API ENN_MUST_CHECK enum enn_status enn_engine_migrate(struct enn_engine *e, enn_time now,
 							  const struct enn_path *path);
 
-/* Keying material bound to this connection (RFC 8446 §7.5 in TLS). context NULL is the empty
- * context. After READY, and on a client with early data before it, with early = true. */
+/* Keying material bound to this connection (RFC 8446 §7.5, RFC 5705 in TLS). context NULL is the empty
+ * context; in TLS 1.2 it is none, which is another one. There, without RFC 7627's extended main secret:
+ * ENN_E_UNSUPPORTED. After READY, and on a client with early data before it, with early = true. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_engine_export_key(struct enn_engine *e,
 							     const char *label,
 							     const uint8_t *context,
