@@ -83,7 +83,7 @@ enum enn_reason {
 	ENN_REASON_NO_SHARED_PARAMETERS, /* version, suite, group, signature or ALPN */
 	ENN_REASON_UNKNOWN_PSK,
 	ENN_REASON_ECH_REFUSED, /* the server did not take our Encrypted ClientHello */
-	ENN_REASON_TRUNCATED, /* the transport ended without an authenticated end of data */
+	ENN_REASON_TRUNCATED,	/* the transport ended without an authenticated end of data */
 	ENN_REASON_KEYS_EXHAUSTED,
 	ENN_REASON_OUT_OF_MEMORY,
 	ENN_REASON_SYSTEM, /* see sys_errno */

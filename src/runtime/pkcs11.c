@@ -374,9 +374,8 @@ static enum enn_status prove(struct enn_credential *credential, struct enn_error
 	struct enn_public_key *key = enn_peer_chain_key(parsed);
 	struct enn_env env = {.wall_offset = 0};
 	status = enn_crypto_new(ENN_CRYPTO_LIBCRYPTO, &env.crypto);
-	if (status == ENN_OK &&
-	    (key == NULL ||
-	     enn_verify(&env, alg, key, text, sizeof(text), signature, len) != ENN_OK)) {
+	if (status == ENN_OK && (key == NULL || enn_verify(&env, alg, key, text, sizeof(text),
+							   signature, len) != ENN_OK)) {
 		status = fail(error, ENN_E_CRYPTO, "private key",
 			      "it does not belong to the first certificate");
 	}

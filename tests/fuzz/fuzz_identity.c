@@ -45,8 +45,8 @@ static X509 *certificate(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY
 	X509_set_issuer_name(x, X509_get_subject_name(issuer == NULL ? x : issuer));
 	X509_set_pubkey(x, key);
 	if (issuer == NULL) {
-		X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
-							"critical,CA:TRUE");
+		X509_EXTENSION *e =
+			X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints, "critical,CA:TRUE");
 		X509_add_ext(x, e, -1);
 		X509_EXTENSION_free(e);
 	}
