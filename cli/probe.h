@@ -165,6 +165,9 @@ void probe_end(struct probe *p);
 bool probe_policy(char policy[PROBE_POLICY], enum probe_version version, const char *list,
 		  const char *names);
 
+/* Was this what was wrong? */
+bool probe_failed_at(const struct enn_error *error, const char *where);
+
 /* ---- probe_certificate.c ------------------------------------------------------------------------ */
 
 /* Keeps the chain of a shot that is ready, if it is a new one. */

@@ -197,6 +197,12 @@ void probe_find_problems(struct probe *p)
 			problem(p, "obsolete suites", "%s and %zu more with CBC (RFC 9325 §4.1)",
 				of->old_suites.name[0], of->old_suites.count - 1);
 		}
+		if (v == PROBE_TLS12 && of->supported && !of->info.extended_main_secret) {
+			problem(p, "main secret", "TLS 1.2 without RFC 7627 (RFC 9325 §3.5)");
+		}
+		if (probe_failed_at(&of->error, "ServerHello.renegotiation_info")) {
+			problem(p, "renegotiation", "TLS 1.2 without RFC 5746 (RFC 9325 §3.5)");
+		}
 		if (of->cbc_without_etm) {
 			problem(p, "obsolete suites",
 				"CBC without encrypt-then-MAC is chosen (RFC 7366)");

@@ -63,7 +63,7 @@ bool probe_policy(char policy[PROBE_POLICY], enum probe_version version, const c
 		     {"certificate-signatures", ENN_SECURITY_CERT_SIGNATURES}};
 	bool good = true;
 
-	(void)snprintf(policy, PROBE_POLICY, "modern:legacy-cbc:versions=%s",
+	(void)snprintf(policy, PROBE_POLICY, "modern:legacy-cbc:without-ems:versions=%s",
 		       probe_version_name[version]);
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && good; i++) {
 		if (list != NULL && strcmp(list, kinds[i].kind) == 0) {
@@ -76,6 +76,11 @@ bool probe_policy(char policy[PROBE_POLICY], enum probe_version version, const c
 		}
 	}
 	return good;
+}
+
+bool probe_failed_at(const struct enn_error *error, const char *where)
+{
+	return error->where != NULL && strcmp(error->where, where) == 0;
 }
 
 /* An ordinary shot of one version, with all that this build knows. */
@@ -186,7 +191,7 @@ static void on_search(struct probe_shot *shot)
 		fire_search(p, search);
 		return;
 	}
-	if (!shot->ready && strcmp(shot->error.where, "ServerHello.encrypt_then_mac") == 0) {
+	if (!shot->ready && probe_failed_at(&shot->error, "ServerHello.encrypt_then_mac")) {
 		search->v->cbc_without_etm = true;
 	}
 	search->found->complete = shot->ready || shot->error.sys_errno == 0;

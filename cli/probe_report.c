@@ -20,7 +20,7 @@ static void row(const char *title, const char *format, ...)
 {
 	va_list args;
 
-	printf("%-16s ", title);
+	printf("%-17s ", title);
 	va_start(args, format);
 	(void)vprintf(format, args);
 	va_end(args);
@@ -93,6 +93,12 @@ static void print_version(const struct probe *p, enum probe_version version)
 		    : v->needs_share ? "no, a key share is needed at once"
 				     : "not seen");
 		row("  key update", "  %s", p->key_update == NULL ? "not tried" : p->key_update);
+	}
+	if (!tls13) {
+		row("  main secret", "  %s",
+		    v->info.extended_main_secret ? "extended (RFC 7627)"
+						 : "NOT extended (RFC 7627)");
+		row("  renegotiation", "  %s", "its indication is secure (RFC 5746)");
 	}
 	if (v->info.record_size_limit > 0) {
 		row("  record limit", "  %u bytes", v->info.record_size_limit);
@@ -214,7 +220,10 @@ static json_t *version_json(const struct probe *p, enum probe_version version)
 				    ? json_null()
 				    : json_integer(v->info.record_size_limit));
 	json_object_set_new(j, "resumption", resumption_json(&v->tickets));
-	if (version == PROBE_TLS13) {
+	if (version == PROBE_TLS12) {
+		json_object_set_new(j, "extended_main_secret",
+				    json_boolean(v->info.extended_main_secret));
+	} else {
 		json_object_set_new(j, "retry", json_boolean(v->retry));
 		json_object_set_new(j, "needs_key_share", json_boolean(v->needs_share));
 		json_object_set_new(j, "key_update", text(p->key_update));

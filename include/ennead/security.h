@@ -73,6 +73,7 @@ ENN_API const char *enn_security_list_name(enum enn_security_parameter id, size_
  *   KIND=NAME:NAME   exactly these; KIND is versions, suites, groups, signatures,
  *                    certificate-signatures or psk-modes
  *   legacy-cbc       from here on suites in CBC mode may be named; without it they are an error
+ *   without-ems      TLS 1.2 also with peers without the extended master secret (RFC 7627)
  * as in "compatible:-P-384", "modern:groups=X25519:P-256", "fips-like:!RSA". A version without suites
  * is dropped, and so are suites without their version. ENN_E_ARGUMENT: *error (may be NULL) names the
  * item, the character and the nearest valid name; nothing was changed. */

@@ -17,8 +17,10 @@ static const struct profile {
 	const char *doc;
 } profiles[] = {
 	{"modern", "", "AEAD with forward secrecy only, what RFC 9325 recommends (the default)"},
-	{"compatible", "modern:+rsa_pkcs1_sha256:+rsa_pkcs1_sha384:+rsa_pkcs1_sha512",
-	 "modern, and PKCS #1 v1.5 signatures of peers that have nothing newer than TLS 1.2"},
+	/* RFC 9325 §3.5 makes the extended master secret a duty of implementations; RFC 7627 §5.2 and §5.3 let
+	 * those go on who wish to speak with older ones. */
+	{"compatible", "modern:without-ems:+rsa_pkcs1_sha256:+rsa_pkcs1_sha384:+rsa_pkcs1_sha512",
+	 "modern, and TLS 1.2 with peers without RSA-PSS or extended master secret"},
 	{"fips-like", "modern:!CHACHA20:!X25519:!MLKEM:!ED25519",
 	 "AES-GCM, P-256 and P-384, ECDSA and RSA: nothing that FIPS 140 does not know"},
 };
@@ -331,8 +333,8 @@ static enum enn_status apply_item(struct enn_policy *p, struct item *item, int *
 	}
 	if (equals != NULL) {
 		ENN_TRY(begin_list(p, item, (size_t)(equals - item->name), open, error));
-	} else if (is_name(item, "legacy-cbc") && item->len > 0) {
-		p->legacy_cbc = true;
+	} else if (is_name(item, "legacy-cbc") || is_name(item, "without-ems")) {
+		*(is_name(item, "legacy-cbc") ? &p->legacy_cbc : &p->without_ems) = true;
 		*open = -1;
 		return ENN_OK;
 	}
@@ -440,6 +442,7 @@ enum enn_status enn_security_set_policy(struct enn_security *s, const char *text
 		s->list[kinds[k].parameter] = policy.list[k];
 	}
 	s->value[ENN_SECURITY_LEGACY_CBC] = policy.legacy_cbc;
+	s->value[ENN_SECURITY_REQUIRE_EMS] = !policy.without_ems;
 	return ENN_OK;
 }
 
@@ -511,7 +514,8 @@ const char *enn_security_list_name(enum enn_security_parameter id, size_t index)
 /* How many lists differ from the profile's. */
 static int differences(const struct enn_security *s, const struct enn_policy *p)
 {
-	int n = p->legacy_cbc != enn_security_flag(s, ENN_SECURITY_LEGACY_CBC);
+	int n = (p->legacy_cbc != enn_security_flag(s, ENN_SECURITY_LEGACY_CBC)) +
+		(p->without_ems == enn_security_flag(s, ENN_SECURITY_REQUIRE_EMS));
 
 	for (int k = 0; k < ENN_POLICY_KINDS; k++) {
 		n += !same_list(&s->list[kinds[k].parameter], &p->list[k]);
@@ -523,7 +527,7 @@ size_t enn_security_policy_text(const struct enn_security *s, char *buf, size_t 
 {
 	struct enn_policy nearest = {.legacy_cbc = false};
 	const char *name = "";
-	int least = ENN_POLICY_KINDS + 2;
+	int least = ENN_POLICY_KINDS + 3;
 	size_t len = 0;
 
 	put(buf, cap, &len, "");
@@ -532,8 +536,9 @@ size_t enn_security_policy_text(const struct enn_security *s, char *buf, size_t 
 	}
 	for (size_t i = 0; i < ENN_ARRAY_LEN(profiles); i++) {
 		struct enn_policy p;
-		if (enn_policy_parse(&p, profiles[i].name, NULL) == ENN_OK &&
-		    differences(s, &p) < least) {
+		bool weaker = enn_policy_parse(&p, profiles[i].name, NULL) != ENN_OK ||
+			      (p.without_ems && enn_security_flag(s, ENN_SECURITY_REQUIRE_EMS));
+		if (!weaker && differences(s, &p) < least) {
 			least = differences(s, &p);
 			nearest = p;
 			name = profiles[i].name;
@@ -542,6 +547,9 @@ size_t enn_security_policy_text(const struct enn_security *s, char *buf, size_t 
 	put(buf, cap, &len, name);
 	if (enn_security_flag(s, ENN_SECURITY_LEGACY_CBC)) {
 		put(buf, cap, &len, ":legacy-cbc");
+	}
+	if (!enn_security_flag(s, ENN_SECURITY_REQUIRE_EMS) && !nearest.without_ems) {
+		put(buf, cap, &len, ":without-ems");
 	}
 	for (int k = 0; k < ENN_POLICY_KINDS; k++) {
 		const struct enn_code_list *list = &s->list[kinds[k].parameter];

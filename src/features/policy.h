@@ -24,6 +24,7 @@ struct enn_policy {
 	struct enn_code_list list[ENN_POLICY_KINDS];
 	struct enn_code_list barred[ENN_POLICY_KINDS];
 	bool legacy_cbc;
+	bool without_ems;
 };
 
 /* Reads text into *policy; nothing is changed in any security parameters. */

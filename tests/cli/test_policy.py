@@ -37,7 +37,8 @@ def test_table():
     done = run("features", "--policy", "fips-like:!RSA")
     assert done.returncode == 0 and done.stderr == ""
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("policy             fips-like:signatures=ecdsa_secp256r1_sha256:")
+    assert lines[0].startswith("policy             fips-like:")
+    assert "signatures=ecdsa_secp256r1_sha256:" in lines[0]
     assert any(re.match(r"suites +TLS_AES_\S+ +TLSv1.3$", line) for line in lines)
     assert any(re.match(r"groups +P-256$", line) for line in lines)
     assert not any(line != line.rstrip() for line in lines)

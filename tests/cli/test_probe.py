@@ -206,9 +206,9 @@ def openssl(pki, *arguments):
 
 
 def test_openssl(pki):
-    with openssl(pki, "-alpn", "http/1.1", "-groups", "P-256:X25519",
-                 "-serverpref", "-ciphersuites",
-                 "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256") as url:
+    with openssl(pki, "-alpn", "http/1.1", "-groups", "P-256:X25519", "-serverpref",
+                 "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256", "-cipher",
+                 "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256") as url:
         found = probe(pki, url)
     tls13 = version(found, "TLSv1.3")
     assert tls13["suites"] == {"names": ["TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"],
@@ -219,6 +219,25 @@ def test_openssl(pki):
     assert tls13["resumption"]["early_data"] == "not offered"
     assert found["alpn"]["names"] == ["http/1.1"]
     assert problems(found) == set()
+    tls12 = version(found, "TLSv1.2")
+    assert tls12["suites"] == {"names": ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+                                         "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"],
+                               "order": "server"}
+    # without P-256 the server's certificate may not be shown (RFC 8422 §5.1)
+    assert tls12["groups"]["names"] == ["P-256"]
+    assert tls12["obsolete_suites"]["names"] == []
+    assert tls12["resumption"]["resumed"] and tls12["extended_main_secret"]
+
+
+def test_obsolete_suites(pki):
+    with openssl(pki, "-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES128-GCM-SHA256",
+                 "-no_ticket") as url:
+        found = probe(pki, url)
+    tls12 = version(found, "TLSv1.2")
+    assert not version(found, "TLSv1.3")["supported"]
+    assert tls12["suites"]["names"] == ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]
+    assert tls12["obsolete_suites"]["names"] == ["TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"]
+    assert problems(found) == {"obsolete suites", "old versions only"}
 
 
 def test_old_versions_only(pki):

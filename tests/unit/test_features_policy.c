@@ -74,6 +74,10 @@ static void test_compatible(void **state)
 	(void)state;
 
 	assert_true(has(s, ENN_SECURITY_SIGNATURES, "rsa_pkcs1_sha256"));
+	assert_false(enn_security_get_bool(s, ENN_SECURITY_REQUIRE_EMS));
+	assert_int_equal(enn_security_set_policy(s, "modern", NULL), ENN_OK);
+	assert_true(enn_security_get_bool(s, ENN_SECURITY_REQUIRE_EMS));
+	assert_int_equal(enn_security_set_policy(s, "compatible", NULL), ENN_OK);
 	assert_null(strstr(names(s, ENN_SECURITY_CIPHER_SUITES), "CBC"));
 	assert_string_equal(policy_of(s), "compatible");
 	enn_security_free(s);
@@ -116,6 +120,15 @@ static void test_refinements(void **state)
 		{"modern:!RSA:-ed25519", ENN_SECURITY_CERT_SIGNATURES,
 		 "ecdsa_secp256r1_sha256:ecdsa_secp384r1_sha384"},
 		{"certificate-signatures=ed25519", ENN_SECURITY_CERT_SIGNATURES, "ed25519"},
+		{"versions=TLSv1.2:!RSA:!PSK:!AES256:-CHACHA20", ENN_SECURITY_CIPHER_SUITES,
+		 "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+		{"versions=TLSv1.2:suites=ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-"
+		 "SHA384",
+		 ENN_SECURITY_CIPHER_SUITES,
+		 "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256:TLS_ECDHE_ECDSA_WITH_AES_256_GCM_"
+		 "SHA384"},
+		{"modern:-TLSv1.2", ENN_SECURITY_CIPHER_SUITES,
+		 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"},
 		{"!PSS:!ECDSA:+rsa_pkcs1_sha512", ENN_SECURITY_SIGNATURES,
 		 "ed25519:rsa_pkcs1_sha512"},
 		{"psk-modes=psk_ke:psk_dhe_ke", ENN_SECURITY_PSK_MODES, "psk_ke:psk_dhe_ke"},
@@ -172,6 +185,8 @@ static void test_text_is_read_again(void **state)
 		"modern:psk-modes=psk_ke",
 		"modern:legacy-cbc:+TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
 		"legacy-cbc",
+		"modern:without-ems",
+		"fips-like:without-ems:legacy-cbc",
 	};
 	(void)state;
 
@@ -228,7 +243,7 @@ static const struct {
 	{"modern:+", {"(item 2, character 9)", "empty"}},
 	{"groups=", {"(item 1, character 8)", "empty"}},
 	{"groups=:P-256", {"(item 1, character 8)", "empty"}},
-	{"!X25519:-P-256:-P-384", {"nothing is left of the groups"}},
+	{"!X25519:-P-256:-P-384:!MLKEM", {"nothing is left of the groups"}},
 	{"-AESGCM:-CHACHA20", {"nothing is left of the versions"}},
 	{"!RSA:!ECDSA:!ed25519", {"nothing is left of the signatures"}},
 };
