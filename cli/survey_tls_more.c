@@ -8,6 +8,8 @@
 #include "certificate.h"
 #include "survey_tls.h"
 
+#define RECORD_HEADER 5
+
 static const struct tls_pki *pki(const struct survey *s)
 {
 	return s->fixture;
@@ -36,6 +38,67 @@ static void expect(struct survey *s, struct survey_pair *p, bool ready, enum enn
 		bool refused = p->side[0].events[ENN_EVENT_FAILED] == 1 &&
 			       p->side[0].error.reason == reason;
 		(void)survey_expect(s, ready ? tls_ready(p) : !tls_ready(p) && refused, otherwise);
+	}
+	survey_pair_free(p);
+}
+
+/* ---- TLS 1.2 and the size of records ------------------------------------------------------------------ */
+
+static void tls12(struct survey *s)
+{
+	const struct tls_end both = {.own = &pki(s)->server};
+	const struct tls_end old = {.own = &pki(s)->server,
+				    .setting = {"protocolVersion", "TLSv1.2"}};
+	const struct tls_end only = {.setting = {"protocolVersion", "TLSv1.3"}};
+	struct survey_pair *p = tls_connect(s, &nobody, &old);
+	struct survey_pair *newest = tls_connect(s, &nobody, &both);
+
+	if (p != NULL && newest != NULL) {
+		struct enn_info info = tls_info(p, 0);
+		(void)survey_expect(s,
+				    tls_ready(p) && info.version_code == 0x0303 &&
+					    info.extended_main_secret && info.peer_authenticated,
+				    "TLS 1.2 with extended main secret did not come about");
+		(void)survey_expect(s, tls_info(newest, 0).version_code == 0x0304,
+				    "sides that both have TLS 1.3 did not choose it");
+		survey_tell(s,
+			    "%s with extended main secret; TLS 1.3 where both have it, refused "
+			    "where one insists on it",
+			    info.cipher);
+	}
+	survey_pair_free(p);
+	survey_pair_free(newest);
+	p = tls_connect(s, &only, &old);
+	if (p != NULL) {
+		(void)survey_expect(s, !tls_ready(p) && p->side[0].error.wire_code == 70,
+				    "who insists on TLS 1.3 was not answered protocol_version");
+	}
+	survey_pair_free(p);
+}
+
+static void record_size_limit(struct survey *s)
+{
+	static const uint8_t data[3000];
+	const struct tls_end client = {.setting = {"recordSizeLimit", "512"}};
+	const struct tls_end server = {.own = &pki(s)->server};
+	struct survey_pair *p = tls_connect(s, &client, &server);
+	size_t records = 0;
+
+	if (p != NULL && survey_expect(s, tls_ready(p), "a limit on records was not taken")) {
+		cli_ignore(survey_pair_send(p, 1, data, sizeof(data), 0));
+		for (size_t i = 0; i < p->side[1].out_count; i++) {
+			const struct survey_packet *out = &p->side[1].out[i];
+			for (size_t at = 0; at + RECORD_HEADER <= out->len; records++) {
+				size_t len = (size_t)out->data[at + 3] << 8 | out->data[at + 4];
+				(void)survey_expect(s, len <= 512 + 16,
+						    "a record is longer than the client takes");
+				at += RECORD_HEADER + len;
+			}
+		}
+		survey_pair_settle(p);
+		(void)survey_expect(s, survey_pair_got(p, 0, data, sizeof(data)),
+				    "the data did not arrive");
+		survey_tell(s, "told to send at most 512: 3000 bytes came in %zu records", records);
 	}
 	survey_pair_free(p);
 }
@@ -313,6 +376,8 @@ static void encrypted_hello(struct survey *s)
 }
 
 const struct survey_more survey_tls_more[] = {
+	{"TLS 1.2 (RFC 5246, 7627)", tls12},
+	{"Record size limit (RFC 8449)", record_size_limit},
 	{"Raw public keys (RFC 7250)", raw_public_keys},
 	{"Public key pins (RFC 7469)", pins},
 	{"Certificate compression (RFC 8879)", certificate_compression},

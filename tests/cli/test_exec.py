@@ -115,8 +115,9 @@ printf 'Connection: close\\r\\n\\r\\n%s' "$body"
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 @pytest.mark.skipif(shutil.which("certutil") is None, reason="certutil is not installed")
-@pytest.mark.parametrize("trusted", [True, False])
-def test_chromium_loads_a_page(pki, tmp_path, trusted):
+@pytest.mark.parametrize("trusted, version", [(True, "TLSv1.3"), (True, "TLSv1.2"),
+                                              (False, "TLSv1.3")])
+def test_chromium_loads_a_page(pki, tmp_path, trusted, version):
     """The browser validates the certificate: without the authority in its store it does not ask."""
     store = tmp_path / ".pki" / "nssdb"
     store.mkdir(parents=True)
@@ -126,7 +127,7 @@ def test_chromium_loads_a_page(pki, tmp_path, trusted):
                         "ca.pem"], check=True, cwd=pki)
     (pki / "page").write_text(PAGE)
     (pki / "requests").write_text("")
-    with listener(pki, "sh page", "--alpn", "http/1.1") as port:
+    with listener(pki, "sh page", "--alpn", "http/1.1", "--protocols", version) as port:
         done = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu",
                                "--no-first-run", "--disable-background-networking",
                                f"--user-data-dir={tmp_path / 'data'}", "--dump-dom",
@@ -136,7 +137,7 @@ def test_chromium_loads_a_page(pki, tmp_path, trusted):
                               stderr=subprocess.DEVNULL, text=True)
     requests = (pki / "requests").read_text()
     if trusted:
-        assert "<p>TLSv1.3, http/1.1, localhost</p>" in done.stdout
+        assert f"<p>{version}, http/1.1, localhost</p>" in done.stdout
         assert "GET /some/page\n" in requests
     else:
-        assert "TLSv1.3, http/1.1" not in done.stdout and "GET" not in requests
+        assert "http/1.1, localhost" not in done.stdout and "GET" not in requests
