@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * X25519 with raw keys: derivations through libcrypto, public keys through libsodium, whose multiplication of
- * the base point takes half the time.
+ * X25519 with raw keys through libcrypto.
  */
 #include "crypto/x25519.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <sodium.h>
 
 #include "base/compiler.h"
 #include "crypto/crypto.h"
@@ -89,8 +87,12 @@ enum enn_status enn_x25519_key_derive(const struct enn_env *env, struct enn_x255
 enum enn_status enn_x25519_public(const struct enn_env *env, const uint8_t private_key[ENN_X25519],
 				  uint8_t public_key[ENN_X25519])
 {
-	(void)env;
-	return crypto_scalarmult_base(public_key, private_key) == 0 ? ENN_OK : ENN_E_CRYPTO;
+	struct enn_x25519_key *key;
+
+	ENN_TRY(enn_x25519_key_new(env, private_key, &key));
+	enum enn_status status = enn_x25519_key_public(env, key, public_key);
+	enn_x25519_key_free(key);
+	return status;
 }
 
 enum enn_status enn_x25519(const struct enn_env *env, const uint8_t private_key[ENN_X25519],

@@ -261,7 +261,7 @@ static enum enn_status make_ephemeral(const struct enn_wg_tools *t,
 		status = enn_x25519_key_new(t->env, private_key, &hs->ephemeral);
 	}
 	if (status == ENN_OK) {
-		status = enn_x25519_public(t->env, private_key, public_key);
+		status = enn_x25519_key_public(t->env, hs->ephemeral, public_key);
 	}
 	if (status == ENN_OK) {
 		log_keys(t->env, local, remote, private_key);
