@@ -27,7 +27,9 @@
  * the engine until next_event has returned ENN_EVENT_NONE; the engine decrypts
  * in place and ENN_EVENT_RECEIVED points into them. On a byte stream an
  * unfinished record at the end of the input is copied into the engine (bounded
- * by one record), so the buffers are the caller's again after the NONE.
+ * by one record), so the buffers are the caller's again after the NONE. Over
+ * datagrams what RECEIVED told of still lies in them: a driver may keep it beyond
+ * the NONE, as the tunnel does to join packets, until it uses the buffers again.
  * A driver that cannot take more data simply stops calling next_event and
  * ingest: that is the inbound back-pressure.
  *

@@ -125,10 +125,13 @@ static void touch(struct enn_rate_limit *r, struct bucket *b)
 
 bool enn_rate_limit_take(struct enn_rate_limit *r, enn_time now, const struct enn_address *address)
 {
-	const enn_time token = ENN_SECOND / r->policy.per_second;
 	uint8_t key[KEY_LEN];
 	struct bucket *b = NULL;
 
+	if (r->policy.per_second == 0) {
+		return false;
+	}
+	const enn_time token = ENN_SECOND / r->policy.per_second;
 	key_of(address, key);
 	HASH_FIND(hh, r->table, key, KEY_LEN, b);
 	if (b == NULL) {

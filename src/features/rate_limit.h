@@ -15,7 +15,7 @@
 struct enn_rate_limit;
 
 struct enn_rate_policy {
-	uint32_t per_second;
+	uint32_t per_second; /* 0: nothing is allowed */
 	uint32_t burst;
 	uint32_t places; /* addresses that are remembered at a time */
 };

@@ -143,6 +143,22 @@ static void one_source_takes_no_memory_again(void **state)
 	enn_rate_limit_free(r);
 }
 
+static void a_rate_of_nothing_allows_nothing(void **state)
+{
+	const struct enn_rate_policy policy = {.per_second = 0, .burst = 5, .places = 100};
+	struct enn_rate_limit *r = enn_rate_limit_new(&t.env, &policy, seed_key);
+	const struct enn_address a = ipv4(1);
+	(void)state;
+
+	assert_non_null(r);
+	size_t calls = t.calls;
+	for (enn_time s = 0; s < 10; s++) {
+		assert_false(enn_rate_limit_take(r, s * ENN_SECOND, &a));
+	}
+	assert_int_equal(t.calls, calls); /* nor is anything remembered */
+	enn_rate_limit_free(r);
+}
+
 static void an_ipv6_network_is_one(void **state)
 {
 	const struct enn_rate_policy policy = {.per_second = 1, .burst = 1, .places = 100};
@@ -210,6 +226,8 @@ int main(void)
 		cmocka_unit_test(as_a_set_would),
 		cmocka_unit_test_setup_teardown(a_burst_and_a_rate, open_env, close_env),
 		cmocka_unit_test_setup_teardown(one_source_takes_no_memory_again, open_env,
+						close_env),
+		cmocka_unit_test_setup_teardown(a_rate_of_nothing_allows_nothing, open_env,
 						close_env),
 		cmocka_unit_test_setup_teardown(an_ipv6_network_is_one, open_env, close_env),
 		cmocka_unit_test_setup_teardown(the_table_is_bounded_and_shrinks, open_env,
