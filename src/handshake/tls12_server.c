@@ -376,10 +376,12 @@ static enum enn_status begin_full(struct enn_handshake *hs, const struct enn_cli
 {
 	struct enn_handshake_result *result = &hs->c->result;
 	struct enn_tls12 *t = hs->tls12;
-	bool remember = enn_security_flag(hs->security, ENN_SECURITY_RESUME);
 	bool tickets = hs->security->value[ENN_SECURITY_TICKETS] > 0;
 
 	ENN_TRY(choose_suite(hs, ch));
+	/* With a PSK nothing is resumed that the PSK would not give again. */
+	bool remember = enn_security_flag(hs->security, ENN_SECURITY_RESUME) &&
+			result->suite->auth != ENN_SUITE_PSK;
 	t->group = choose_group(hs, ch);
 	if (t->group == NULL) {
 		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
