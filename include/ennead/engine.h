@@ -387,6 +387,7 @@ struct enn_info {
 	bool encrypt_then_mac;	      /* TLS 1.2 with CBC (RFC 7366) */
 	uint16_t record_size_limit;   /* what the peer takes (RFC 8449); 0: it did not say */
 	uint16_t max_fragment_length; /* negotiated (RFC 6066); 0: not */
+	uint8_t tickets_expected;     /* server: sends so many; client: was told so (RFC 9149) */
 	uint64_t keys_sent;	      /* key updates so far, by direction */
 	uint64_t keys_received;
 	size_t max_message; /* bytes of the longest message that send takes; 0: no limit */

@@ -393,11 +393,13 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 					   ENN_VIEW_BIT(ENN_VIEW_ENCRYPTED_CLIENT_HELLO) |
 					   ENN_VIEW_BIT(ENN_VIEW_RECORD_SIZE_LIMIT) |
 					   ENN_VIEW_BIT(ENN_VIEW_MAX_FRAGMENT_LENGTH) |
+					   ENN_VIEW_BIT(ENN_VIEW_TICKET_REQUEST) |
 					   ENN_VIEW_BIT(ENN_VIEW_SERVER_CERTIFICATE_TYPE),
 				   "EncryptedExtensions"));
 	ENN_TRY(enn_ech_take(hs, &ee.views));
 	ENN_TRY(enn_raw_key_take(hs, &ee.views, "EncryptedExtensions.certificate_type"));
 	ENN_TRY(enn_record_size_take(hs, &ee.views, "EncryptedExtensions"));
+	ENN_TRY(enn_ticket_request_take(hs, &ee.views));
 	if (ee.has & ENN_HAS_ALPN) {
 		ENN_TRY(enn_client_take_alpn(hs, ee.alpn));
 	}

@@ -408,7 +408,7 @@ size_t enn_client_hello_bound(const struct enn_handshake *hs)
 {
 	size_t n = 2048 + (hs->ech == NULL ? 0 : hs->ech->extension_len) +
 		   enn_certificate_authorities_size(hs) + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC +
-		   hs->cookie_len;
+		   hs->cookie_len + enn_padding_bound(hs);
 	for (size_t i = 0; i < hs->security->alpn_count; i++) {
 		n += 1u + hs->security->alpn[i]->len;
 	}
@@ -503,12 +503,16 @@ static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_wri
 	enn_status_offer(hs, w);
 	enn_compress_offer(hs, w);
 	enn_record_size_offer(hs, w);
+	enn_ticket_request_offer(hs, w);
 	enn_certificate_write_authorities(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);
 		enn_write_u16(w, 0);
 	}
 	*binders_at = 0;
+	if (form != ENN_HELLO_INNER) { /* which has a padding of its own */
+		enn_padding_write(hs, w);
+	}
 	if (hs->psk_count > 0 && form != ENN_HELLO_OUTER) {
 		*binders_at = write_psks(hs, w);
 	} else if (hs->psk_count > 0 && !write_grease_psks(hs, w)) {

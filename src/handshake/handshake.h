@@ -66,8 +66,9 @@ struct enn_handshake_result {
 	bool ech_accepted;
 	uint8_t exporter_secret[ENN_MAX_SECRET];
 	uint8_t resumption_secret[ENN_MAX_SECRET];
-	uint64_t tickets_sent; /* the nonce of the next ticket */
-	bool tickets_usable;   /* server: the client could use one (psk_key_exchange_modes) */
+	uint64_t tickets_sent;	  /* the nonce of the next ticket */
+	bool tickets_usable;	  /* server: the client could use one (psk_key_exchange_modes) */
+	uint8_t tickets_expected; /* server: to send; client: as the server said (RFC 9149) */
 	/* TLS 1.2: what the exporter needs (RFC 5705 §4); exporter_secret is the main secret there. */
 	uint8_t client_random[32];
 	uint8_t server_random[32];

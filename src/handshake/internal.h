@@ -161,6 +161,7 @@ struct enn_handshake {
 	bool status_wanted;	  /* the peer asked for our certificate's status */
 	bool status_asked;	  /* server: we asked for the client's */
 	bool peer_type_excluded;  /* server: the client can show nothing that is taken */
+	bool ticket_request;	  /* server: the client said how many tickets it wants */
 
 	struct enn_ech *ech;	 /* NULL: ENN_ECH_NONE */
 	struct enn_tls12 *tls12; /* NULL: it cannot become TLS 1.2, or no longer */
@@ -420,6 +421,19 @@ enum enn_status enn_record_size_take(struct enn_handshake *hs, const struct enn_
 /* Server: judges what a ClientHello says and chooses; the version is known. Then the answer. */
 enum enn_status enn_record_size_choose(struct enn_handshake *hs, const struct enn_views *views);
 void enn_record_size_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- ticket_request.c ------------------------------------------------------------------------- */
+/* Client: how many tickets are wanted (RFC 9149), if that is to be said; the server's answer. */
+void enn_ticket_request_offer(struct enn_handshake *hs, struct enn_writer *w);
+enum enn_status enn_ticket_request_take(struct enn_handshake *hs, const struct enn_views *views);
+/* Server: how many will be sent, when it is known whether a session is resumed. Then the answer. */
+enum enn_status enn_ticket_request_choose(struct enn_handshake *hs, const struct enn_views *views);
+void enn_ticket_request_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- padding.c ---------------------------------------------------------------------------------- */
+/* Pads a ClientHello, of which all but pre_shared_key and the lengths is written (RFC 7685). */
+void enn_padding_write(struct enn_handshake *hs, struct enn_writer *w);
+size_t enn_padding_bound(const struct enn_handshake *hs);
 
 /* ---- encrypt_then_mac.c: TLS 1.2 with CBC ------------------------------------------------------- */
 /* Whether a suite may be offered or taken at all under these parameters. */

@@ -85,6 +85,7 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->peer_status_len = result->peer_status_len;
 	info->encrypt_then_mac = result->encrypt_then_mac;
 	info->max_fragment_length = result->max_fragment_length;
+	info->tickets_expected = result->tickets_expected;
 	info->record_size_limit = result->max_fragment_length != 0 ? 0 : result->send_limit;
 	info->peer_raw_key = result->peer_raw_key;
 	info->certificate_requested = result->certificate_requested;

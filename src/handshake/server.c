@@ -34,6 +34,7 @@ static enum enn_status send_encrypted_extensions(struct enn_handshake *hs,
 		enn_raw_key_answer(hs, &out.w, ch, enn_certificate_wanted(hs));
 	}
 	enn_record_size_answer(hs, &out.w);
+	enn_ticket_request_answer(hs, &out.w);
 	enn_ech_answer(hs, &out.w);
 	enn_write_end(&out.w, list, 2);
 	return enn_hs_commit(hs, &out);

@@ -23,6 +23,7 @@ static void take_events(struct tls_pair *p, struct tls_end *end)
 			assert_true(event.u.session.len <= sizeof(end->session));
 			memcpy(end->session, event.u.session.data, event.u.session.len);
 			end->session_len = event.u.session.len;
+			end->sessions++;
 			break;
 		case ENN_EVENT_FAILED:
 			end->failed = true;

@@ -200,9 +200,8 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		}
 		if (t->carrier.result.server && t->carrier.result.tickets_usable &&
 		    !enn_tls_is_12(t)) {
-			uint64_t n = t->carrier.security->value[ENN_SECURITY_TICKETS];
-			n = t->carrier.result.resumed && n > 1 ? 1 : n;
-			for (uint64_t i = 0; i < n && t->state == ENN_TLS_STATE_OPEN; i++) {
+			unsigned n = t->carrier.result.tickets_expected;
+			for (unsigned i = 0; i < n && t->state == ENN_TLS_STATE_OPEN; i++) {
 				if (enn_post_send_ticket(&t->carrier, now) != ENN_OK) {
 					enn_tls_failed(t);
 				}
