@@ -613,6 +613,9 @@ enum enn_status enn_handshake_new(struct enn_handshake_carrier *carrier, bool se
 	hs->state = server ? ENN_HS_SERVER_EXPECT_CLIENT_HELLO : ENN_HS_CLIENT_START;
 	carrier->result.server = server;
 	enn_hs_transcript_start(hs);
+	if (options != NULL) {
+		enn_cookie_bind(hs, &options->path);
+	}
 	if (!server && options->server_name != NULL) {
 		struct enn_bytes name = {(const uint8_t *)options->server_name,
 					 strlen(options->server_name)};

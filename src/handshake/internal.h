@@ -124,8 +124,10 @@ struct enn_handshake {
 	uint8_t share_public[ENN_HS_MAX_SHARES][ENN_MAX_KX_PUBLIC];
 	size_t share_count;
 	uint16_t retry_group; /* 0: no key share was asked for */
-	uint8_t *cookie;
+	uint8_t *cookie;      /* of a HelloRetryRequest, whoever sent it */
 	size_t cookie_len;
+	uint8_t address[19]; /* server: what its cookies are bound to */
+	uint8_t address_len;
 	struct enn_hs_psk psk[ENN_HS_MAX_PSKS];
 	size_t psk_count;
 	uint8_t *session; /* the session blob, owned */
@@ -421,6 +423,22 @@ enum enn_status enn_record_size_take(struct enn_handshake *hs, const struct enn_
 /* Server: judges what a ClientHello says and chooses; the version is known. Then the answer. */
 enum enn_status enn_record_size_choose(struct enn_handshake *hs, const struct enn_views *views);
 void enn_record_size_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- cookie.c: the server's (RFC 8446 §4.2.2) ---------------------------------------------------- */
+/* The address that cookies are bound to, if the carrier knows one. */
+void enn_cookie_bind(struct enn_handshake *hs, const struct enn_path *path);
+/* Whether this ClientHello, a first one, is to be answered with a HelloRetryRequest with a cookie; or one that
+ * has a cookie is a second one. */
+bool enn_cookie_wanted(const struct enn_handshake *hs);
+/* Makes it: the transcript is the ClientHello, group is what will be asked for or 0. Then writes it. */
+enum enn_status enn_cookie_make(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				uint16_t suite, uint16_t group);
+void enn_cookie_write(struct enn_handshake *hs, struct enn_writer *w);
+/* Judges what a second ClientHello brings back. */
+enum enn_status enn_cookie_check(struct enn_handshake *hs, const struct enn_client_hello *ch);
+/* Takes suite, group and transcript, up to the HelloRetryRequest, from the cookie of a ClientHello that is a
+ * second one although nothing is known here of a first. */
+enum enn_status enn_cookie_continue(struct enn_handshake *hs, const struct enn_client_hello *ch);
 
 /* ---- ticket_request.c ------------------------------------------------------------------------- */
 /* Client: how many tickets are wanted (RFC 9149), if that is to be said; the server's answer. */
