@@ -96,6 +96,7 @@ struct cli_options {
 	double wait;		  /* seconds, 0: the default */
 	const char *psk_identity;
 	const char *psk_file;
+	const char *psk_context;
 	const char *alpn;
 	const char *policy;
 	const char *session_file;

@@ -91,11 +91,7 @@ static enum enn_status take_retry_group(struct enn_handshake *hs, uint16_t group
 				       "the server asks for a key share that it already has");
 		}
 	}
-	for (size_t i = 0; i < hs->share_count; i++) {
-		enn_kx_free(hs->share[i]);
-		hs->share[i] = NULL;
-	}
-	hs->share_count = 0;
+	enn_client_hello_drop_shares(hs);
 	hs->retry_group = group;
 	return enn_client_hello_make_share(hs, group);
 }
@@ -156,12 +152,12 @@ static enum enn_status choose_psk(struct enn_handshake *hs, const struct enn_ser
 		}
 		const struct enn_hs_psk *k = &hs->psk[sh->psk_index];
 		psk = k->key;
-		hs->c->result.external_psk = k->external;
-		hs->c->result.resumed = !k->external;
-		hs->c->result.peer_authenticated =
-			k->external || hs->session_view.peer_authenticated;
-		hs->c->result.peer_raw_key = !k->external && hs->session_view.peer_raw_key;
-		if (k->external &&
+		bool external = k->kind != ENN_PSK_RESUMPTION;
+		hs->c->result.external_psk = external;
+		hs->c->result.resumed = !external;
+		hs->c->result.peer_authenticated = external || hs->session_view.peer_authenticated;
+		hs->c->result.peer_raw_key = !external && hs->session_view.peer_raw_key;
+		if (external &&
 		    enn_hs_copy(hs->env, &hs->c->result.psk_identity,
 				&hs->c->result.psk_identity_len, k->identity) != ENN_OK) {
 			return enn_handshake_no_memory(hs->c, "ServerHello.pre_shared_key");

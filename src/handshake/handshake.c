@@ -642,9 +642,7 @@ void enn_handshake_free(struct enn_handshake *hs)
 	if (hs == NULL) {
 		return;
 	}
-	for (size_t i = 0; i < hs->share_count; i++) {
-		enn_kx_free(hs->share[i]);
-	}
+	enn_client_hello_drop_shares(hs);
 	enn_free(hs->env, hs->cookie, hs->cookie_len);
 	enn_free_secret(hs->env, hs->session, hs->session_len);
 	enn_free_secret(hs->env, hs->answered_psk, hs->answered_psk_len);

@@ -52,9 +52,12 @@ enum enn_hs_state {
 	ENN_HS_FAILED,
 };
 
-#define ENN_HS_MAX_SHARES      3
+#define ENN_HS_MAX_SHARES      4 /* three ordinary ones and a hybrid */
 #define ENN_HS_MAX_PSKS	       4
 #define ENN_HS_MAX_CLIENT_PSKS 8 /* identities of a ClientHello that a server looks at */
+
+/* Where a PSK comes from, which its binder tells (RFC 8446 §4.2.11.2, RFC 9258 §5.2). */
+enum enn_psk_kind { ENN_PSK_RESUMPTION, ENN_PSK_EXTERNAL, ENN_PSK_IMPORTED };
 
 /* A PSK that a client offers. */
 struct enn_hs_psk {
@@ -62,7 +65,7 @@ struct enn_hs_psk {
 	struct enn_bytes key;
 	uint32_t obfuscated_age;
 	const struct enn_hash_alg *hash;
-	bool external;
+	enum enn_psk_kind kind;
 };
 
 /* The reserved values one client sends (RFC 8701 §3), drawn once so that both hellos agree. */
@@ -121,7 +124,7 @@ struct enn_handshake {
 
 	/* client */
 	struct enn_kx_key *share[ENN_HS_MAX_SHARES];
-	uint8_t share_public[ENN_HS_MAX_SHARES][ENN_MAX_KX_PUBLIC];
+	uint8_t *share_public[ENN_HS_MAX_SHARES];
 	size_t share_count;
 	uint16_t retry_group; /* 0: no key share was asked for */
 	uint8_t *cookie;      /* of a HelloRetryRequest, whoever sent it */
@@ -302,6 +305,7 @@ enum enn_status enn_client_hello_write(struct enn_handshake *hs, struct enn_hs_o
 /* As much room as one can need. */
 size_t enn_client_hello_bound(const struct enn_handshake *hs);
 enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group);
+void enn_client_hello_drop_shares(struct enn_handshake *hs);
 
 /* ---- client.c ------------------------------------------------------------------------------ */
 enum enn_status enn_client_receive(struct enn_handshake *hs, enn_time now, uint8_t type,
@@ -343,7 +347,8 @@ bool enn_server_name_changed(const struct enn_handshake *hs, const struct enn_cl
 /* The PSK that the server chose. */
 struct enn_psk_choice {
 	bool chosen;
-	bool external;
+	bool external; /* or imported */
+	enum enn_psk_kind kind;
 	uint16_t index;
 	uint8_t key[255];
 	size_t key_len;
@@ -375,7 +380,16 @@ enum enn_status enn_psk_verify_binder(struct enn_handshake *hs, const struct enn
 				      struct enn_bytes message);
 /* The binder over a partial ClientHello that is appended to the transcript of hash. */
 void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *hash,
-		    struct enn_bytes key, bool external, struct enn_bytes partial, uint8_t *out);
+		    struct enn_bytes key, enum enn_psk_kind kind, struct enn_bytes partial,
+		    uint8_t *out);
+/* Whether a credential is a PSK for TLS 1.3, and not imported for another protocol; of which kind. */
+bool enn_psk_is_for_us(const struct enn_credential *k);
+enum enn_psk_kind enn_psk_kind(const struct enn_credential *k);
+/* Whether it is a PSK for TLS 1.2, for which none is imported (RFC 9258 §5.1). */
+static inline bool enn_psk_is_for_12(const struct enn_credential *k)
+{
+	return k->type == ENN_CREDENTIAL_PSK && k->imported == 0;
+}
 /* The n-th binder. False: there is none. */
 bool enn_psk_binder_at(const struct enn_client_hello *ch, size_t index, struct enn_bytes *out);
 

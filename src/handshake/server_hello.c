@@ -263,7 +263,7 @@ static enum enn_status send_server_hello(struct enn_handshake *hs, const uint8_t
 					 const struct choice *choice, const uint8_t *share)
 {
 	uint16_t group = choice->group == NULL ? 0 : choice->group->tls_group;
-	struct enn_bytes key = {share, choice->group == NULL ? 0 : choice->group->public_len};
+	struct enn_bytes key = {share, choice->group == NULL ? 0 : choice->group->reply_len};
 	struct enn_hs_out out;
 
 	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_SERVER_HELLO,

@@ -219,6 +219,16 @@ def test_psk(pki):
         assert wrong.returncode == 3
 
 
+def test_imported_psk(pki):
+    psk = ("--psk-identity", "me", "--psk-file", "psk", "--psk-context", "a and b")
+    with listener(pki, "--echo", "--keep", *psk, cert=None) as it:
+        done = connect(pki, it, "--json", *psk, data=b"by key", ca=None)
+        assert done.stdout == b"by key"
+        assert ready(done)["psk"] is True
+        for other in (psk[:4], (*psk[:5], "b and a")):
+            assert connect(pki, it, *other, data=b"x", ca=None).returncode == 3
+
+
 def test_update_keys(pki):
     with listener(pki, "--echo", "--keep") as it:
         done = connect(pki, it, "--json", "--update-keys", data=b"x" * 10000)
