@@ -479,6 +479,9 @@ static enum enn_status finish(struct enn_handshake *hs, const uint8_t *server_fi
 	}
 	enn_wipe(client, sizeof(client));
 	enn_wipe(server, sizeof(server));
+	if (status == ENN_OK) {
+		status = enn_post_auth_keep(hs);
+	}
 	hs->state = ENN_HS_COMPLETE;
 	*outcome = ENN_OUTCOME_COMPLETE;
 	return status;

@@ -539,6 +539,12 @@ static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_wri
 	enn_compress_offer(hs, w);
 	enn_record_size_offer(hs, w);
 	enn_ticket_request_offer(hs, w);
+	if (enn_security_flag(hs->security, ENN_SECURITY_POST_HANDSHAKE_AUTH) &&
+	    enn_hs_offers(hs, ENN_TLS_1_3)) {
+		enn_write_u16(w, ENN_EXT_POST_HANDSHAKE_AUTH);
+		enn_write_u16(w, 0);
+		hs->post_auth_offered = true;
+	}
 	enn_certificate_write_authorities(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);

@@ -412,6 +412,9 @@ static enum enn_status answer_signature(struct enn_handshake *hs, const struct e
 				  : enn_tls12_client_signed(hs, signature);
 	}
 	ENN_TRY(enn_certificate_verify_send(hs, signature, &ask));
+	if (hs->post_secret != NULL) {
+		return enn_finished_send(hs, hs->post_secret);
+	}
 	return hs->server ? enn_server_flight_rest(hs, outcome)
 			  : enn_client_flight_rest(hs, outcome);
 }

@@ -11,6 +11,7 @@
 #include "crypto/x509.h"
 #include "handshake/codec.h"
 #include "handshake/handshake.h"
+#include "handshake/post_auth.h"
 #include "handshake/session.h"
 
 /* Named after what each expects or awaits; the figure of RFC 8446 §A.1 and §A.2. */
@@ -167,6 +168,10 @@ struct enn_handshake {
 	bool status_asked;	  /* server: we asked for the client's */
 	bool peer_type_excluded;  /* server: the client can show nothing that is taken */
 	bool ticket_request;	  /* server: the client said how many tickets it wants */
+	bool post_auth_offered;	  /* the client may be asked after the handshake */
+	/* After the handshake (post_auth.c): the request's context, and the client's application secret. */
+	struct enn_bytes context;
+	const uint8_t *post_secret;
 
 	struct enn_ech *ech;	 /* NULL: ENN_ECH_NONE */
 	struct enn_tls12 *tls12; /* NULL: it cannot become TLS 1.2, or no longer */
@@ -325,6 +330,8 @@ enum enn_status enn_server_receive(struct enn_handshake *hs, enn_time now, uint8
 				   enum enn_handshake_outcome *outcome);
 enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_client_hello *ch,
 				  struct enn_bytes shared, enum enn_handshake_outcome *outcome);
+/* Writes CertificateRequest. */
+enum enn_status enn_server_request_certificate(struct enn_handshake *hs);
 enum enn_status enn_server_flight_rest(struct enn_handshake *hs,
 				       enum enn_handshake_outcome *outcome);
 
@@ -437,6 +444,16 @@ enum enn_status enn_record_size_take(struct enn_handshake *hs, const struct enn_
 /* Server: judges what a ClientHello says and chooses; the version is known. Then the answer. */
 enum enn_status enn_record_size_choose(struct enn_handshake *hs, const struct enn_views *views);
 void enn_record_size_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- post_auth.c ---------------------------------------------------------------------------------- */
+/* The handshake is complete, the client's Finished in the transcript: keeps what is needed to ask the client later,
+ * if it offered that. */
+enum enn_status enn_post_auth_keep(struct enn_handshake *hs);
+/* The level of Certificate, CertificateVerify and Finished. */
+static inline enum enn_level enn_hs_auth_level(const struct enn_handshake *hs)
+{
+	return hs->post_secret != NULL ? ENN_LEVEL_APPLICATION : ENN_LEVEL_HANDSHAKE;
+}
 
 /* ---- cookie.c: the server's (RFC 8446 §4.2.2) ---------------------------------------------------- */
 /* The address that cookies are bound to, if the carrier knows one. */

@@ -510,6 +510,7 @@ static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
 		ENN_TRY(take_resumption(hs, &choice->psk));
 	}
 	ENN_TRY(enn_ticket_request_choose(hs, &ch->views));
+	hs->post_auth_offered = (ch->has & ENN_HAS_POST_HANDSHAKE_AUTH) != 0;
 	enn_hs_transcript_add(hs, message.data, message.len);
 	ENN_TRY(decide_early_data(hs, now, ch, choice, outcome));
 	if (enn_random(hs->env, random, sizeof(random)) != ENN_OK) {

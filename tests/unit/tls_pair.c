@@ -32,6 +32,11 @@ static void take_events(struct tls_pair *p, struct tls_end *end)
 		case ENN_EVENT_RECEIVED:
 			end->received += event.u.received.len;
 			break;
+		case ENN_EVENT_PEER_AUTHENTICATED:
+			end->authenticated++;
+			end->accepted = event.u.authenticated.accepted;
+			enn_engine_info(end->e, &end->info);
+			break;
 		case ENN_EVENT_SENT:
 		case ENN_EVENT_EARLY_DATA:
 		case ENN_EVENT_KEYS_UPDATED:
