@@ -5,6 +5,8 @@
  *
  *   ImportedIdentity: <1..2^16-1> external_identity  <0..2^16-1> context  u16 target_protocol  u16 target_kdf
  */
+#include <stdlib.h>
+
 #include "crypto/hash.h"
 #include "features/security.h"
 
