@@ -115,6 +115,7 @@ struct cli_options {
 	bool json;
 	bool quiet;
 	bool update_keys;
+	bool request_later;
 	bool echo;
 	bool discard;
 	bool check;
