@@ -96,6 +96,7 @@ struct cli_options {
 	double wait;		  /* seconds, 0: the default */
 	const char *psk_identity;
 	const char *psk_file;
+	const char *psk_context;
 	const char *alpn;
 	const char *policy;
 	const char *session_file;
@@ -114,6 +115,7 @@ struct cli_options {
 	bool json;
 	bool quiet;
 	bool update_keys;
+	bool request_later;
 	bool echo;
 	bool discard;
 	bool check;

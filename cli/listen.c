@@ -52,6 +52,9 @@ static void accepted(struct pump_loop *loop, const struct enn_taps_event *e)
 	if (loop->o->update_keys && enn_connection_update_keys(e->connection, true) != ENN_OK) {
 		cli_error("the keys could not be renewed");
 	}
+	if (loop->o->request_later && enn_connection_request_peer(e->connection) != ENN_OK) {
+		cli_error("the client did not say that it can be asked later");
+	}
 	pump_start(loop, p);
 }
 

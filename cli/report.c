@@ -271,6 +271,12 @@ void cli_report_event(const struct cli_options *o, const struct enn_taps_event *
 			      event->u.keys.direction == ENN_DIRECTION_SEND ? "send" : "receive",
 			      "generation", (json_int_t)event->u.keys.generation);
 		break;
+	case ENN_TAPS_PEER_AUTHENTICATED:
+		name = event->u.authenticated.accepted ? "the client showed who it is"
+						       : "the client has no certificate to show";
+		j = json_pack("{s:s,s:b}", "event", "authenticated", "accepted",
+			      event->u.authenticated.accepted);
+		break;
 	case ENN_TAPS_SESSION_STORED:
 		name = "session stored";
 		j = json_pack("{s:s}", "event", "session_stored");

@@ -130,13 +130,23 @@ static bool add_psk(const struct cli_options *o, struct enn_security *s)
 	free(text);
 	struct enn_credential *credential = NULL;
 	enum enn_status status = ENN_E_PARSE;
-	if (good) {
+	if (good && o->psk_context != NULL) {
+		const struct enn_psk_import import = {
+			.identity = (const uint8_t *)o->psk_identity,
+			.identity_len = strlen(o->psk_identity),
+			.context = (const uint8_t *)o->psk_context,
+			.context_len = strlen(o->psk_context),
+			.key = key,
+			.key_len = len,
+		};
+		status = enn_security_import_psk(s, &import);
+	} else if (good) {
 		status = enn_credential_psk((const uint8_t *)o->psk_identity,
 					    strlen(o->psk_identity), key, len, ENN_PSK_SHA256,
 					    &credential);
 	}
 	explicit_bzero(key, sizeof(key));
-	if (status == ENN_OK) {
+	if (credential != NULL) {
 		status = enn_security_add_credential(s, credential);
 	}
 	enn_credential_free(credential);

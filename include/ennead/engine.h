@@ -171,6 +171,10 @@ enum enn_event_type {
 	ENN_EVENT_CLOSED,
 	/* The last event of a failed engine; u.error says all there is to say. */
 	ENN_EVENT_FAILED,
+	/* Server: the client answered enn_engine_request_peer. u.authenticated.accepted: it showed an identity, which is
+	 * valid; enn_engine_info has the chain as after READY. Else it has none to show: what that means is the
+	 * application's to say. One that is wrong ends the connection. */
+	ENN_EVENT_PEER_AUTHENTICATED,
 };
 
 enum enn_direction { ENN_DIRECTION_SEND = 0, ENN_DIRECTION_RECEIVE = 1 };
@@ -187,6 +191,9 @@ struct enn_event {
 		struct {
 			bool accepted;
 		} early_data;
+		struct {
+			bool accepted;
+		} authenticated;
 		struct {
 			const uint8_t *identity;
 			size_t identity_len;
@@ -310,6 +317,12 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_engine_answer(struct enn_engine *e, e
 ENN_API ENN_MUST_CHECK enum enn_status enn_engine_rekey(struct enn_engine *e, enn_time now,
 							bool both);
 
+/* Server: asks the client who it is (TLS 1.3: RFC 8446 §4.6.2), now, though it was let in without: requestClient and
+ * requireClient are about the handshake. ENN_EVENT_PEER_AUTHENTICATED is the answer, unless the connection ends before;
+ * data goes on in both directions meanwhile. ENN_E_UNSUPPORTED: this protocol or this client cannot (enn_info.
+ * post_handshake_auth); ENN_E_AGAIN: four requests are unanswered. After READY. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_engine_request_peer(struct enn_engine *e, enn_time now);
+
 /* Moves the connection to another path. ENN_E_UNSUPPORTED where the survey says U. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_engine_migrate(struct enn_engine *e, enn_time now,
 							  const struct enn_path *path);
@@ -387,6 +400,8 @@ struct enn_info {
 	bool encrypt_then_mac;	      /* TLS 1.2 with CBC (RFC 7366) */
 	uint16_t record_size_limit;   /* what the peer takes (RFC 8449); 0: it did not say */
 	uint16_t max_fragment_length; /* negotiated (RFC 6066); 0: not */
+	bool post_handshake_auth;     /* the client can be asked later: enn_engine_request_peer */
+	uint8_t tickets_expected;     /* server: sends so many; client: was told so (RFC 9149) */
 	uint64_t keys_sent;	      /* key updates so far, by direction */
 	uint64_t keys_received;
 	size_t max_message; /* bytes of the longest message that send takes; 0: no limit */
@@ -445,6 +460,7 @@ struct enn_engine_ops {
 	enum enn_status (*close)(struct enn_engine *e, enn_time now, uint64_t code);
 	void (*info)(const struct enn_engine *e, struct enn_info *info);
 	bool (*error)(const struct enn_engine *e, struct enn_error *error);
+	enum enn_status (*request_peer)(struct enn_engine *e, enn_time now);
 };
 
 struct enn_engine {

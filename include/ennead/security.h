@@ -228,6 +228,28 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk(const uint8_t *identit
 							  size_t identity_len, const uint8_t *key,
 							  size_t key_len, enum enn_psk_hash hash,
 							  struct enn_credential **out);
+/* The importer of external pre-shared keys (RFC 9258): out of one key that two parties share, a key for each
+ * protocol and hash, so that what happens under one says nothing about the others. Both sides have to import.
+ * Borrowed for the calls only. */
+struct enn_psk_import {
+	const uint8_t *identity; /* external_identity: 1 byte or more */
+	size_t identity_len;
+	const uint8_t *context; /* what else both must agree on, as roles (RFC 9258 §A); may be NULL */
+	size_t context_len;
+	const uint8_t *key; /* at least 16 bytes of full entropy, used for nothing but this */
+	size_t key_len;
+	enum enn_psk_hash hash; /* that belongs to the key; 0: SHA-256 */
+};
+/* What keys are imported for; QUIC has the number of TLS 1.3. */
+enum enn_psk_protocol { ENN_PSK_FOR_TLS13 = 0x0304, ENN_PSK_FOR_DTLS13 = 0xfefc };
+/* The key for one protocol and one hash of its key schedule; on the wire its identity is the ImportedIdentity.
+ * ENN_E_ARGUMENT: as above, or identity and context take more than 65527 bytes. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk_imported(
+	const struct enn_psk_import *import, uint16_t protocol, enum enn_psk_hash target,
+	struct enn_credential **out);
+/* Adds the keys for TLS 1.3 with both hashes: two credentials. ENN_E_STATE, ENN_E_LIMIT. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_security_import_psk(struct enn_security *security,
+							       const struct enn_psk_import *import);
 /* A static Curve25519 key of ours, for protocols that know peers by such keys (WireGuard, later
  * MinimaLT and CurveCP). 32 bytes, copied, clamped; wiped on free. ENN_E_ARGUMENT: all zero. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_credential_static_key(const uint8_t private_key[32],

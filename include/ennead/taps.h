@@ -348,6 +348,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_take_session(struct enn_co
 /* The survey's post-connection interfaces; see the calls of the same names in engine.h. */
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_update_keys(struct enn_connection connection,
 								  bool both);
+ENN_API ENN_MUST_CHECK enum enn_status enn_connection_request_peer(
+	struct enn_connection connection);
 ENN_API ENN_MUST_CHECK enum enn_status enn_connection_export_key(struct enn_connection connection,
 								 const char *label,
 								 const uint8_t *context,
@@ -513,6 +515,9 @@ enum enn_taps_event_type {
 	ENN_TAPS_KEYS_UPDATED,
 	ENN_TAPS_KEYS_EXPIRING,
 	ENN_TAPS_SESSION_STORED, /* a later connection to this peer can resume */
+	/* enn_connection_request_peer was answered: u.authenticated.accepted, the peer showed an identity, which is
+	 * valid (keepPeerChain keeps it for enn_connection_info) */
+	ENN_TAPS_PEER_AUTHENTICATED,
 };
 /* "READY". Never NULL. */
 ENN_API const char *enn_taps_event_name(enum enn_taps_event_type type);
@@ -570,6 +575,9 @@ struct enn_taps_event {
 		struct {
 			bool accepted;
 		} early_data;
+		struct {
+			bool accepted;
+		} authenticated;
 		struct {
 			enum enn_direction direction;
 			uint64_t generation;

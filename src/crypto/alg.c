@@ -82,11 +82,16 @@ static const struct enn_hash_alg hashes[ENN_HASH_COUNT] = {
 	[ENN_HASH_SHA512] = {ENN_HASH_SHA512, "SHA-512", 64, 128},
 };
 
-/* tls_group: RFC 8446 §4.2.7. ike_group: RFC 8031 §4, RFC 5903 §3. */
+/* tls_group: RFC 8446 §4.2.7, draft-ietf-tls-ecdhe-mlkem §4; ike_group: RFC 8031 §4, RFC 5903 §3. Those that a
+ * libcrypto may lack are at the end. */
 static const struct enn_kx_alg groups[ENN_KX_COUNT] = {
-	[ENN_KX_X25519] = {ENN_KX_X25519, "X25519", 0x001d, 31, 32, 32},
-	[ENN_KX_P256] = {ENN_KX_P256, "P-256", 0x0017, 19, 65, 32},
-	[ENN_KX_P384] = {ENN_KX_P384, "P-384", 0x0018, 20, 97, 48},
+	[ENN_KX_X25519] = {ENN_KX_X25519, "X25519", 0x001d, 31, 32, 32, 32},
+	[ENN_KX_P256] = {ENN_KX_P256, "P-256", 0x0017, 19, 65, 65, 32},
+	[ENN_KX_P384] = {ENN_KX_P384, "P-384", 0x0018, 20, 97, 97, 48},
+	[ENN_KX_X25519_MLKEM768] = {ENN_KX_X25519_MLKEM768, "X25519MLKEM768", 0x11ec, 0, 1216, 1120,
+				    64},
+	[ENN_KX_P256_MLKEM768] = {ENN_KX_P256_MLKEM768, "SecP256r1MLKEM768", 0x11eb, 0, 1249, 1153,
+				  64},
 };
 
 /* RFC 8446 §4.2.3; the level is half the output of the hash, 128 bits for Ed25519. */

@@ -16,7 +16,7 @@
 #define ENN_MAX_AEAD_KEY   32
 #define ENN_MAX_AEAD_NONCE 12
 #define ENN_MAX_AEAD_TAG   16
-#define ENN_MAX_KX_PUBLIC  133
+#define ENN_MAX_KX_PUBLIC  1249
 #define ENN_MAX_KX_SECRET  66
 #define ENN_MAX_SIGNATURE  512
 
@@ -58,18 +58,33 @@ struct enn_hash_alg {
 };
 const struct enn_hash_alg *enn_hash_alg(enum enn_hash_id id);
 
-enum enn_kx_id { ENN_KX_X25519, ENN_KX_P256, ENN_KX_P384, ENN_KX_COUNT };
+enum enn_kx_id {
+	ENN_KX_X25519,
+	ENN_KX_P256,
+	ENN_KX_P384,
+	ENN_KX_HYBRID, /* from here on: one of the above together with ML-KEM-768 */
+	ENN_KX_X25519_MLKEM768 = ENN_KX_HYBRID,
+	ENN_KX_P256_MLKEM768,
+	ENN_KX_COUNT
+};
 
 struct enn_kx_alg {
 	enum enn_kx_id id;
 	const char *name;    /* "X25519", "P-256" */
 	uint16_t tls_group;  /* RFC 8446 §4.2.7 */
 	uint16_t ike_group;  /* IKEv2 transform type 4 */
-	uint16_t public_len; /* on the wire: raw, or 0x04 || X || Y */
+	uint16_t public_len; /* of who begins; on the wire: raw, or 0x04 || X || Y */
+	uint16_t reply_len;  /* of who responds */
 	uint16_t secret_len;
 };
 const struct enn_kx_alg *enn_kx_alg(enum enn_kx_id id);
 const struct enn_kx_alg *enn_kx_alg_by_tls(uint16_t group);
+static inline bool enn_kx_is_hybrid(const struct enn_kx_alg *alg)
+{
+	return alg->id >= ENN_KX_HYBRID;
+}
+/* Whether this libcrypto can do it; false too for a group that is not known (kx.c). */
+bool enn_kx_available(uint16_t group);
 
 enum enn_key_type {
 	ENN_KEY_RSA,
@@ -127,7 +142,7 @@ enum enn_alg_kind {
 int32_t enn_alg_find(enum enn_alg_kind kind, const char *name, size_t len);
 /* The known name nearest to a wrong one (edit distance), for error messages. Never NULL. */
 const char *enn_alg_nearest(enum enn_alg_kind kind, const char *name, size_t len);
-/* Walks the algorithms of a kind: the name, NULL past the end, and the code point. */
+/* Walks the algorithms of a kind that this libcrypto has: the name, NULL past the end, and the code point. */
 const char *enn_alg_at(enum enn_alg_kind kind, size_t index, uint16_t *code);
 /* By code point; "?" if unknown. */
 const char *enn_alg_name(enum enn_alg_kind kind, uint16_t code);

@@ -229,6 +229,9 @@ const char *enn_alg_at(enum enn_alg_kind kind, size_t index, uint16_t *code)
 	struct row row = row_at(kind, index);
 
 	*code = row.code;
+	if (kind == ENN_ALG_GROUP && row.name != NULL && !enn_kx_available(row.code)) {
+		return NULL; /* those are the last ones */
+	}
 	return row.name;
 }
 

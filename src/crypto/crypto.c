@@ -117,7 +117,7 @@ void enn_crypto_free(struct enn_crypto *c)
 	EVP_PKEY_CTX_free(c->x25519_maker);
 	EVP_PKEY_free(c->x25519_base);
 	EVP_PKEY_free(c->x25519_peer);
-	for (size_t i = 0; i < ENN_KX_COUNT; i++) {
+	for (size_t i = 0; i < ENN_KX_HYBRID; i++) {
 		EC_GROUP_free(c->group[i]);
 	}
 	BN_CTX_free(c->bn);

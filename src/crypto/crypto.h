@@ -22,7 +22,7 @@ struct enn_crypto {
 	EVP_PKEY_CTX *x25519_maker;    /* makes keys out of octets */
 	EVP_PKEY *x25519_base;	       /* the base point */
 	EVP_PKEY *x25519_peer;	       /* its public key is replaced for each derivation */
-	EC_GROUP *group[ENN_KX_COUNT]; /* P-256 and P-384; NULL for X25519 */
+	EC_GROUP *group[ENN_KX_HYBRID]; /* P-256 and P-384; NULL for X25519 */
 	BN_CTX *bn;		       /* scratch of the two */
 	char description[160];
 };

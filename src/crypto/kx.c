@@ -13,6 +13,7 @@
 
 #include "base/compiler.h"
 #include "crypto/crypto.h"
+#include "crypto/kem.h"
 
 static const uint8_t base_point[32] = {9};
 
@@ -21,6 +22,7 @@ struct enn_kx_key {
 	const struct enn_kx_alg *alg;
 	EVP_PKEY_CTX *x25519;		   /* holds the private key, set up to derive */
 	uint8_t scalar[ENN_MAX_KX_SECRET]; /* P-256, P-384: big endian */
+	EVP_PKEY *kem;			   /* hybrids: ML-KEM's, besides one of the two */
 };
 
 /* ---- X25519 ------------------------------------------------------------------------------- */
@@ -172,17 +174,102 @@ static enum enn_status ec_derive(const struct enn_crypto *crypto, const struct e
 
 /* ---- both ---------------------------------------------------------------------------------- */
 
-static enum enn_status fill(struct enn_kx_key *key, uint8_t *public_key)
+static enum enn_status fill_curve(struct enn_kx_key *key, const struct enn_kx_alg *alg,
+				  uint8_t *public_key)
 {
-	if (key->alg->id == ENN_KX_X25519) {
+	if (alg->id == ENN_KX_X25519) {
 		return x25519_generate(key->env, &key->x25519, public_key);
 	}
-	return ec_generate(key->env, key->alg, key->scalar, public_key);
+	return ec_generate(key->env, alg, key->scalar, public_key);
 }
+
+static enum enn_status derive_curve(const struct enn_kx_key *key, const struct enn_kx_alg *alg,
+				    const uint8_t *peer, uint8_t *secret)
+{
+	if (alg->id == ENN_KX_X25519) {
+		return x25519_derive(key->env->crypto, key->x25519, peer, secret);
+	}
+	/* RFC 8446 §4.2.8.2: the uncompressed form only. */
+	if (peer[0] != 0x04) {
+		return ENN_E_CRYPTO;
+	}
+	return ec_derive(key->env->crypto, alg, key->scalar, peer, secret);
+}
+
+/* ---- hybrids ------------------------------------------------------------------------------- */
+
+/* Where the parts are in shares and secret: simply one behind the other, ML-KEM's first with X25519, last with
+ * P-256 (draft-ietf-tls-ecdhe-mlkem §4). */
+struct parts {
+	const struct enn_kx_alg *curve;
+	size_t curve_at, kem_at;	     /* in who begins' share */
+	size_t reply_curve_at, reply_kem_at; /* in the reply */
+	size_t secret_curve_at, secret_kem_at;
+};
+
+static struct parts parts_of(const struct enn_kx_alg *alg)
+{
+	if (alg->id == ENN_KX_X25519_MLKEM768) {
+		return (struct parts){.curve = enn_kx_alg(ENN_KX_X25519),
+				      .curve_at = ENN_KEM_PUBLIC,
+				      .reply_curve_at = ENN_KEM_CIPHERTEXT,
+				      .secret_curve_at = ENN_KEM_SECRET};
+	}
+	return (struct parts){.curve = enn_kx_alg(ENN_KX_P256),
+			      .kem_at = 65,
+			      .reply_kem_at = 65,
+			      .secret_kem_at = 32};
+}
+
+bool enn_kx_available(uint16_t group)
+{
+	const struct enn_kx_alg *alg = enn_kx_alg_by_tls(group);
+
+	return alg != NULL && (!enn_kx_is_hybrid(alg) || enn_kem_available());
+}
+
+static enum enn_status fill(struct enn_kx_key *key, uint8_t *public_key)
+{
+	if (!enn_kx_is_hybrid(key->alg)) {
+		return fill_curve(key, key->alg, public_key);
+	}
+	struct parts p = parts_of(key->alg);
+	ENN_TRY(fill_curve(key, p.curve, public_key + p.curve_at));
+	return enn_kem_generate(key->env, &key->kem, public_key + p.kem_at);
+}
+
+static enum enn_status derive(struct enn_kx_key *key, const uint8_t *peer, uint8_t *secret)
+{
+	if (!enn_kx_is_hybrid(key->alg)) {
+		return derive_curve(key, key->alg, peer, secret);
+	}
+	struct parts p = parts_of(key->alg);
+	ENN_TRY(derive_curve(key, p.curve, peer + p.reply_curve_at, secret + p.secret_curve_at));
+	return enn_kem_decapsulate(key->kem, peer + p.reply_kem_at, secret + p.secret_kem_at);
+}
+
+static enum enn_status respond(struct enn_kx_key *key, const uint8_t *peer, uint8_t *reply,
+			       uint8_t *secret)
+{
+	bool hybrid = enn_kx_is_hybrid(key->alg);
+	struct parts p = hybrid ? parts_of(key->alg) : (struct parts){.curve = key->alg};
+	enum enn_status status = fill_curve(key, p.curve, reply + p.reply_curve_at);
+
+	if (status != ENN_OK) {
+		return status == ENN_E_MEMORY ? status : ENN_E_SYSTEM;
+	}
+	ENN_TRY(derive_curve(key, p.curve, peer + p.curve_at, secret + p.secret_curve_at));
+	return hybrid ? enn_kem_encapsulate(key->env, peer + p.kem_at, reply + p.reply_kem_at,
+					    secret + p.secret_kem_at)
+		      : ENN_OK;
+}
+
+/* ---- all ----------------------------------------------------------------------------------- */
 
 static void empty(struct enn_kx_key *key)
 {
 	EVP_PKEY_CTX_free(key->x25519);
+	EVP_PKEY_free(key->kem);
 	enn_wipe(key->scalar, sizeof(key->scalar));
 }
 
@@ -209,19 +296,7 @@ enum enn_status enn_kx_generate(const struct enn_env *env, const struct enn_kx_a
 enum enn_status enn_kx_derive(struct enn_kx_key *key, const uint8_t *peer, size_t peer_len,
 			      uint8_t *secret)
 {
-	const struct enn_kx_alg *alg = key->alg;
-
-	if (peer_len != alg->public_len) {
-		return ENN_E_CRYPTO;
-	}
-	if (alg->id == ENN_KX_X25519) {
-		return x25519_derive(key->env->crypto, key->x25519, peer, secret);
-	}
-	/* RFC 8446 §4.2.8.2: the uncompressed form only. */
-	if (peer[0] != 0x04) {
-		return ENN_E_CRYPTO;
-	}
-	return ec_derive(key->env->crypto, alg, key->scalar, peer, secret);
+	return peer_len == key->alg->reply_len ? derive(key, peer, secret) : ENN_E_CRYPTO;
 }
 
 enum enn_status enn_kx_respond(const struct enn_env *env, const struct enn_kx_alg *alg,
@@ -229,13 +304,10 @@ enum enn_status enn_kx_respond(const struct enn_env *env, const struct enn_kx_al
 			       uint8_t *secret)
 {
 	struct enn_kx_key key = {.env = env, .alg = alg};
-	enum enn_status status = fill(&key, public_key);
+	enum enn_status status = ENN_E_CRYPTO;
 
-	if (status != ENN_OK && status != ENN_E_MEMORY) {
-		status = ENN_E_SYSTEM;
-	}
-	if (status == ENN_OK) {
-		status = enn_kx_derive(&key, peer, peer_len, secret);
+	if (peer_len == alg->public_len) {
+		status = respond(&key, peer, public_key, secret);
 	}
 	empty(&key);
 	return status;

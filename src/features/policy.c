@@ -191,7 +191,8 @@ static enum enn_status add(struct enn_policy *p, enum enn_policy_kind k, uint16_
 		return wrong(item, error, "is obsolete (RFC 9325 §4.1): only behind ",
 			     "'legacy-cbc'");
 	}
-	if (enn_code_list_has(list, code)) {
+	bool absent = kinds[k].alg == ENN_ALG_GROUP && !enn_kx_available(code);
+	if (absent || enn_code_list_has(list, code)) {
 		return ENN_OK;
 	}
 	if (list->count == ENN_SECURITY_LIST_MAX) {

@@ -163,7 +163,10 @@ static enum enn_status add_name(struct enn_code_list *list, enum enn_security_pa
 		return enn_error_set(error, ENN_E_ARGUMENT, ENN_REASON_INVALID_CONFIGURATION, what,
 				     "%s: more than %d names", what, ENN_SECURITY_LIST_MAX);
 	}
-	list->code[list->count++] = (uint16_t)code;
+	/* What this libcrypto does not have falls away: one configuration serves with any. */
+	if (id != ENN_SECURITY_GROUPS || enn_kx_available((uint16_t)code)) {
+		list->code[list->count++] = (uint16_t)code;
+	}
 	return ENN_OK;
 }
 
@@ -179,6 +182,12 @@ enum enn_status enn_security_parse_list(enum enn_security_parameter id, const ch
 			break;
 		}
 		names += len + 1;
+	}
+	if (list.count == 0) {
+		return enn_error_set(error, ENN_E_UNSUPPORTED, ENN_REASON_INVALID_CONFIGURATION,
+				     enn_security_parameter_name(id),
+				     "%s: this libcrypto has none of them (ML-KEM needs 3.5)",
+				     enn_security_parameter_name(id));
 	}
 	*out = list;
 	return ENN_OK;

@@ -26,7 +26,7 @@ struct enn_bytes enn_certificate_own_entry(const struct enn_credential *own, siz
 
 static size_t body_bound(const struct enn_credential *own, struct enn_bytes ocsp)
 {
-	size_t bound = 16 + ocsp.len;
+	size_t bound = 16 + 255 + ocsp.len;
 
 	for (size_t i = 0; i < enn_certificate_own_count(own); i++) {
 		bound += 5 + enn_certificate_own_entry(own, i).len;
@@ -36,7 +36,7 @@ static size_t body_bound(const struct enn_credential *own, struct enn_bytes ocsp
 
 static void write_body(struct enn_handshake *hs, struct enn_writer *w, struct enn_bytes ocsp)
 {
-	enn_write_u8(w, 0); /* certificate_request_context: empty in the handshake */
+	enn_write_vector(w, 1, hs->context.data, hs->context.len); /* empty in the handshake */
 	size_t list = enn_write_begin(w, 3);
 	for (size_t i = 0; i < enn_certificate_own_count(hs->own); i++) {
 		struct enn_bytes der = enn_certificate_own_entry(hs->own, i);
@@ -141,7 +141,7 @@ enum enn_status enn_certificate_verify_send(struct enn_handshake *hs, struct enn
 		}
 		external = (struct enn_bytes){signature, len};
 	}
-	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_CERTIFICATE_VERIFY,
+	ENN_TRY(enn_hs_begin(hs, &out, enn_hs_auth_level(hs), ENN_HS_CERTIFICATE_VERIFY,
 			     4 + external.len));
 	enn_write_u16(&out.w, hs->own_scheme);
 	enn_write_vector(&out.w, 2, external.data, external.len);
@@ -156,7 +156,7 @@ enum enn_status enn_finished_send(struct enn_handshake *hs, const uint8_t *base)
 
 	enn_hs_transcript_hash(hs, transcript);
 	enn_finished_mac(hs->hash, base, transcript, mac);
-	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_FINISHED, hs->hash->len));
+	ENN_TRY(enn_hs_begin(hs, &out, enn_hs_auth_level(hs), ENN_HS_FINISHED, hs->hash->len));
 	enn_write_bytes(&out.w, mac, hs->hash->len);
 	return enn_hs_commit(hs, &out);
 }
@@ -254,11 +254,11 @@ static enum enn_status parse_certificate(struct enn_handshake *hs, struct enn_by
 	if (!enn_parse_certificate(body, max == 0 ? ENN_MAX_CERTIFICATES : max, m, &fault)) {
 		return enn_hs_fault(hs, &fault);
 	}
-	if (m->context.len != 0) {
+	if (!enn_bytes_equal(m->context, hs->context)) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
 					  ENN_REASON_PROTOCOL_FAILED,
 					  "Certificate.certificate_request_context",
-					  "the certificate has a request context");
+					  "the certificate has another request context");
 	}
 	/* §4.4.2: extensions of an entry answer ones that we sent: status_request. */
 	for (size_t i = 0; i < m->count; i++) {

@@ -91,11 +91,7 @@ static enum enn_status take_retry_group(struct enn_handshake *hs, uint16_t group
 				       "the server asks for a key share that it already has");
 		}
 	}
-	for (size_t i = 0; i < hs->share_count; i++) {
-		enn_kx_free(hs->share[i]);
-		hs->share[i] = NULL;
-	}
-	hs->share_count = 0;
+	enn_client_hello_drop_shares(hs);
 	hs->retry_group = group;
 	return enn_client_hello_make_share(hs, group);
 }
@@ -156,12 +152,12 @@ static enum enn_status choose_psk(struct enn_handshake *hs, const struct enn_ser
 		}
 		const struct enn_hs_psk *k = &hs->psk[sh->psk_index];
 		psk = k->key;
-		hs->c->result.external_psk = k->external;
-		hs->c->result.resumed = !k->external;
-		hs->c->result.peer_authenticated =
-			k->external || hs->session_view.peer_authenticated;
-		hs->c->result.peer_raw_key = !k->external && hs->session_view.peer_raw_key;
-		if (k->external &&
+		bool external = k->kind != ENN_PSK_RESUMPTION;
+		hs->c->result.external_psk = external;
+		hs->c->result.resumed = !external;
+		hs->c->result.peer_authenticated = external || hs->session_view.peer_authenticated;
+		hs->c->result.peer_raw_key = !external && hs->session_view.peer_raw_key;
+		if (external &&
 		    enn_hs_copy(hs->env, &hs->c->result.psk_identity,
 				&hs->c->result.psk_identity_len, k->identity) != ENN_OK) {
 			return enn_handshake_no_memory(hs->c, "ServerHello.pre_shared_key");
@@ -393,11 +389,13 @@ static enum enn_status receive_encrypted_extensions(struct enn_handshake *hs, st
 					   ENN_VIEW_BIT(ENN_VIEW_ENCRYPTED_CLIENT_HELLO) |
 					   ENN_VIEW_BIT(ENN_VIEW_RECORD_SIZE_LIMIT) |
 					   ENN_VIEW_BIT(ENN_VIEW_MAX_FRAGMENT_LENGTH) |
+					   ENN_VIEW_BIT(ENN_VIEW_TICKET_REQUEST) |
 					   ENN_VIEW_BIT(ENN_VIEW_SERVER_CERTIFICATE_TYPE),
 				   "EncryptedExtensions"));
 	ENN_TRY(enn_ech_take(hs, &ee.views));
 	ENN_TRY(enn_raw_key_take(hs, &ee.views, "EncryptedExtensions.certificate_type"));
 	ENN_TRY(enn_record_size_take(hs, &ee.views, "EncryptedExtensions"));
+	ENN_TRY(enn_ticket_request_take(hs, &ee.views));
 	if (ee.has & ENN_HAS_ALPN) {
 		ENN_TRY(enn_client_take_alpn(hs, ee.alpn));
 	}
@@ -481,6 +479,9 @@ static enum enn_status finish(struct enn_handshake *hs, const uint8_t *server_fi
 	}
 	enn_wipe(client, sizeof(client));
 	enn_wipe(server, sizeof(server));
+	if (status == ENN_OK) {
+		status = enn_post_auth_keep(hs);
+	}
 	hs->state = ENN_HS_COMPLETE;
 	*outcome = ENN_OUTCOME_COMPLETE;
 	return status;

@@ -39,8 +39,14 @@ enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t g
 	if (alg == NULL || hs->share_count == ENN_HS_MAX_SHARES) {
 		return ENN_OK;
 	}
-	enum enn_status status = enn_kx_generate(hs->env, alg, &hs->share[hs->share_count],
-						 hs->share_public[hs->share_count]);
+	uint8_t *public_key = enn_alloc(hs->env, alg->public_len);
+	enum enn_status status = ENN_E_MEMORY;
+	if (public_key != NULL) {
+		status = enn_kx_generate(hs->env, alg, &hs->share[hs->share_count], public_key);
+	}
+	if (status != ENN_OK) {
+		enn_free(hs->env, public_key, alg->public_len);
+	}
 	if (status == ENN_E_MEMORY) {
 		return enn_handshake_no_memory(hs->c, "ClientHello.key_share");
 	}
@@ -49,7 +55,37 @@ enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t g
 					  "ClientHello.key_share", "%s key generation failed",
 					  alg->name);
 	}
-	hs->share_count++;
+	hs->share_public[hs->share_count++] = public_key;
+	return ENN_OK;
+}
+
+void enn_client_hello_drop_shares(struct enn_handshake *hs)
+{
+	for (size_t i = 0; i < hs->share_count; i++) {
+		enn_free(hs->env, hs->share_public[i], enn_kx_key_alg(hs->share[i])->public_len);
+		enn_kx_free(hs->share[i]);
+		hs->share[i] = NULL;
+	}
+	hs->share_count = 0;
+}
+
+/* As many as keyShares says, of the best groups. A hybrid comes besides: many servers do not know it, and without
+ * the share of an ordinary group each of them would cost a round trip. One of them is enough, they are large. */
+static enum enn_status make_shares(struct enn_handshake *hs)
+{
+	const struct enn_code_list *groups = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
+	uint64_t wanted = hs->security->value[ENN_SECURITY_KEY_SHARES];
+
+	bool hybrid_made = false;
+	for (size_t i = 0; i < groups->count && wanted > 0; i++) {
+		const struct enn_kx_alg *alg = enn_kx_alg_by_tls(groups->code[i]);
+		bool hybrid = enn_kx_is_hybrid(alg);
+		if (!hybrid || !hybrid_made) {
+			ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));
+		}
+		hybrid_made = hybrid_made || hybrid;
+		wanted -= hybrid ? 0 : 1;
+	}
 	return ENN_OK;
 }
 
@@ -148,7 +184,7 @@ static void offer_external_psks(struct enn_handshake *hs)
 {
 	for (size_t i = 0; i < hs->security->credential_count; i++) {
 		const struct enn_credential *k = hs->security->credential[i];
-		if (k->type != ENN_CREDENTIAL_PSK || hs->psk_count == ENN_HS_MAX_PSKS ||
+		if (!enn_psk_is_for_us(k) || hs->psk_count == ENN_HS_MAX_PSKS ||
 		    !suite_with_hash(hs->security, k->hash)) {
 			continue;
 		}
@@ -156,16 +192,13 @@ static void offer_external_psks(struct enn_handshake *hs)
 			.identity = {k->identity, k->identity_len},
 			.key = {k->secret, k->secret_len},
 			.hash = enn_hash_alg(k->hash),
-			.external = true,
+			.kind = enn_psk_kind(k),
 		};
 	}
 }
 
 enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 {
-	const struct enn_code_list *groups = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
-	uint64_t shares = hs->security->value[ENN_SECURITY_KEY_SHARES];
-
 	bool tls13 = enn_hs_offers(hs, ENN_TLS_1_3);
 	bool compatible =
 		tls13 && enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY);
@@ -189,8 +222,8 @@ enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 	if (grease) {
 		set_grease(hs, enn_read_bytes(&r, GREASE_BYTES).data);
 	}
-	for (size_t i = 0; tls13 && i < groups->count && i < shares; i++) {
-		ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));
+	if (tls13) {
+		ENN_TRY(make_shares(hs));
 	}
 	ENN_TRY(enn_tls12_begin(hs));
 	offer_session(hs, enn_hs_wall(hs->env, now));
@@ -397,7 +430,7 @@ static void fill_binders(struct enn_handshake *hs, struct enn_writer *hello, siz
 	(void)enn_write_space(&w, 2);
 	for (size_t i = 0; i < hs->psk_count; i++) {
 		uint8_t binder[ENN_MAX_HASH];
-		enn_psk_binder(hs, hs->psk[i].hash, hs->psk[i].key, hs->psk[i].external, partial,
+		enn_psk_binder(hs, hs->psk[i].hash, hs->psk[i].key, hs->psk[i].kind, partial,
 			       binder);
 		(void)enn_write_space(&w, 1);
 		enn_write_bytes(&w, binder, hs->psk[i].hash->len);
@@ -407,10 +440,12 @@ static void fill_binders(struct enn_handshake *hs, struct enn_writer *hello, siz
 size_t enn_client_hello_bound(const struct enn_handshake *hs)
 {
 	size_t n = 2048 + (hs->ech == NULL ? 0 : hs->ech->extension_len) +
-		   enn_certificate_authorities_size(hs) + ENN_HS_MAX_SHARES * ENN_MAX_KX_PUBLIC +
-		   hs->cookie_len;
+		   enn_certificate_authorities_size(hs) + hs->cookie_len + enn_padding_bound(hs);
 	for (size_t i = 0; i < hs->security->alpn_count; i++) {
 		n += 1u + hs->security->alpn[i]->len;
+	}
+	for (size_t i = 0; i < hs->share_count; i++) {
+		n += 4u + enn_kx_key_alg(hs->share[i])->public_len;
 	}
 	for (size_t i = 0; i < hs->psk_count; i++) {
 		n += hs->psk[i].identity.len + 6 + 1 + ENN_MAX_HASH;
@@ -422,7 +457,7 @@ size_t enn_client_hello_bound(const struct enn_handshake *hs)
 static bool has_psk(const struct enn_security *s)
 {
 	for (size_t i = 0; i < s->credential_count; i++) {
-		if (s->credential[i]->type == ENN_CREDENTIAL_PSK) {
+		if (enn_psk_is_for_12(s->credential[i])) {
 			return true;
 		}
 	}
@@ -503,12 +538,22 @@ static enum enn_status write_extensions(struct enn_handshake *hs, struct enn_wri
 	enn_status_offer(hs, w);
 	enn_compress_offer(hs, w);
 	enn_record_size_offer(hs, w);
+	enn_ticket_request_offer(hs, w);
+	if (enn_security_flag(hs->security, ENN_SECURITY_POST_HANDSHAKE_AUTH) &&
+	    enn_hs_offers(hs, ENN_TLS_1_3)) {
+		enn_write_u16(w, ENN_EXT_POST_HANDSHAKE_AUTH);
+		enn_write_u16(w, 0);
+		hs->post_auth_offered = true;
+	}
 	enn_certificate_write_authorities(hs, w);
 	if (hs->offered_early && hs->state == ENN_HS_CLIENT_START) {
 		enn_write_u16(w, ENN_EXT_EARLY_DATA);
 		enn_write_u16(w, 0);
 	}
 	*binders_at = 0;
+	if (form != ENN_HELLO_INNER) { /* which has a padding of its own */
+		enn_padding_write(hs, w);
+	}
 	if (hs->psk_count > 0 && form != ENN_HELLO_OUTER) {
 		*binders_at = write_psks(hs, w);
 	} else if (hs->psk_count > 0 && !write_grease_psks(hs, w)) {

@@ -412,6 +412,9 @@ static enum enn_status answer_signature(struct enn_handshake *hs, const struct e
 				  : enn_tls12_client_signed(hs, signature);
 	}
 	ENN_TRY(enn_certificate_verify_send(hs, signature, &ask));
+	if (hs->post_secret != NULL) {
+		return enn_finished_send(hs, hs->post_secret);
+	}
 	return hs->server ? enn_server_flight_rest(hs, outcome)
 			  : enn_client_flight_rest(hs, outcome);
 }
@@ -613,6 +616,9 @@ enum enn_status enn_handshake_new(struct enn_handshake_carrier *carrier, bool se
 	hs->state = server ? ENN_HS_SERVER_EXPECT_CLIENT_HELLO : ENN_HS_CLIENT_START;
 	carrier->result.server = server;
 	enn_hs_transcript_start(hs);
+	if (options != NULL) {
+		enn_cookie_bind(hs, &options->path);
+	}
 	if (!server && options->server_name != NULL) {
 		struct enn_bytes name = {(const uint8_t *)options->server_name,
 					 strlen(options->server_name)};
@@ -639,9 +645,7 @@ void enn_handshake_free(struct enn_handshake *hs)
 	if (hs == NULL) {
 		return;
 	}
-	for (size_t i = 0; i < hs->share_count; i++) {
-		enn_kx_free(hs->share[i]);
-	}
+	enn_client_hello_drop_shares(hs);
 	enn_free(hs->env, hs->cookie, hs->cookie_len);
 	enn_free_secret(hs->env, hs->session, hs->session_len);
 	enn_free_secret(hs->env, hs->answered_psk, hs->answered_psk_len);

@@ -35,6 +35,8 @@ enum enn_level {
 };
 
 /* What the handshake leaves behind: lives in the carrier for the connection's life. */
+struct enn_post_auth;
+
 struct enn_handshake_result {
 	const struct enn_tls_suite *suite;
 	uint16_t version;
@@ -66,13 +68,15 @@ struct enn_handshake_result {
 	bool ech_accepted;
 	uint8_t exporter_secret[ENN_MAX_SECRET];
 	uint8_t resumption_secret[ENN_MAX_SECRET];
-	uint64_t tickets_sent; /* the nonce of the next ticket */
-	bool tickets_usable;   /* server: the client could use one (psk_key_exchange_modes) */
+	uint64_t tickets_sent;	  /* the nonce of the next ticket */
+	bool tickets_usable;	  /* server: the client could use one (psk_key_exchange_modes) */
+	uint8_t tickets_expected; /* server: to send; client: as the server said (RFC 9149) */
 	/* TLS 1.2: what the exporter needs (RFC 5705 §4); exporter_secret is the main secret there. */
 	uint8_t client_random[32];
 	uint8_t server_random[32];
-	bool extended_main_secret; /* RFC 7627 */
-	bool encrypt_then_mac;	   /* RFC 7366 */
+	bool extended_main_secret;	 /* RFC 7627 */
+	struct enn_post_auth *post_auth; /* NULL: the client cannot be asked later (post_auth.h) */
+	bool encrypt_then_mac;		 /* RFC 7366 */
 	/* The longest plaintext of a protected record, by direction, as RFC 8449 §4 counts it; 0: the version's. */
 	uint16_t send_limit;
 	uint16_t receive_limit;
@@ -83,6 +87,8 @@ void enn_handshake_result_clear(struct enn_handshake_result *result, const struc
 /* Drops what is needed only until READY. */
 void enn_handshake_result_trim(struct enn_handshake_result *result, const struct enn_env *env,
 			       const struct enn_security *security);
+void enn_handshake_result_drop_chain(struct enn_handshake_result *result,
+				     const struct enn_env *env);
 void enn_handshake_result_info(const struct enn_handshake_result *result, struct enn_info *info);
 
 struct enn_handshake_carrier;
@@ -126,13 +132,14 @@ struct enn_handshake_carrier {
 
 /* What a call left to do. */
 enum enn_handshake_outcome {
-	ENN_OUTCOME_GO_ON = 0,	     /* feed the next message */
-	ENN_OUTCOME_EARLY_DATA,	     /* result.early_data was decided */
-	ENN_OUTCOME_VALIDATE_PEER,   /* parked */
-	ENN_OUTCOME_WANT_PSK,	     /* parked; enn_handshake_question */
-	ENN_OUTCOME_WANT_CREDENTIAL, /* parked; enn_handshake_question and _question_alpn */
-	ENN_OUTCOME_WANT_SIGNATURE,  /* parked; enn_handshake_question */
-	ENN_OUTCOME_COMPLETE,	     /* done: the handshake can be freed */
+	ENN_OUTCOME_GO_ON = 0,		/* feed the next message */
+	ENN_OUTCOME_EARLY_DATA,		/* result.early_data was decided */
+	ENN_OUTCOME_VALIDATE_PEER,	/* parked */
+	ENN_OUTCOME_WANT_PSK,		/* parked; enn_handshake_question */
+	ENN_OUTCOME_WANT_CREDENTIAL,	/* parked; enn_handshake_question and _question_alpn */
+	ENN_OUTCOME_WANT_SIGNATURE,	/* parked; enn_handshake_question */
+	ENN_OUTCOME_COMPLETE,		/* done: the handshake can be freed */
+	ENN_OUTCOME_PEER_AUTHENTICATED, /* after the handshake (post_auth.h) */
 };
 
 struct enn_handshake;

@@ -11,6 +11,7 @@
 #include "crypto/x509.h"
 #include "handshake/codec.h"
 #include "handshake/handshake.h"
+#include "handshake/post_auth.h"
 #include "handshake/session.h"
 
 /* Named after what each expects or awaits; the figure of RFC 8446 §A.1 and §A.2. */
@@ -52,9 +53,12 @@ enum enn_hs_state {
 	ENN_HS_FAILED,
 };
 
-#define ENN_HS_MAX_SHARES      3
+#define ENN_HS_MAX_SHARES      4 /* three ordinary ones and a hybrid */
 #define ENN_HS_MAX_PSKS	       4
 #define ENN_HS_MAX_CLIENT_PSKS 8 /* identities of a ClientHello that a server looks at */
+
+/* Where a PSK comes from, which its binder tells (RFC 8446 §4.2.11.2, RFC 9258 §5.2). */
+enum enn_psk_kind { ENN_PSK_RESUMPTION, ENN_PSK_EXTERNAL, ENN_PSK_IMPORTED };
 
 /* A PSK that a client offers. */
 struct enn_hs_psk {
@@ -62,7 +66,7 @@ struct enn_hs_psk {
 	struct enn_bytes key;
 	uint32_t obfuscated_age;
 	const struct enn_hash_alg *hash;
-	bool external;
+	enum enn_psk_kind kind;
 };
 
 /* The reserved values one client sends (RFC 8701 §3), drawn once so that both hellos agree. */
@@ -121,11 +125,13 @@ struct enn_handshake {
 
 	/* client */
 	struct enn_kx_key *share[ENN_HS_MAX_SHARES];
-	uint8_t share_public[ENN_HS_MAX_SHARES][ENN_MAX_KX_PUBLIC];
+	uint8_t *share_public[ENN_HS_MAX_SHARES];
 	size_t share_count;
 	uint16_t retry_group; /* 0: no key share was asked for */
-	uint8_t *cookie;
+	uint8_t *cookie;      /* of a HelloRetryRequest, whoever sent it */
 	size_t cookie_len;
+	uint8_t address[19]; /* server: what its cookies are bound to */
+	uint8_t address_len;
 	struct enn_hs_psk psk[ENN_HS_MAX_PSKS];
 	size_t psk_count;
 	uint8_t *session; /* the session blob, owned */
@@ -161,6 +167,11 @@ struct enn_handshake {
 	bool status_wanted;	  /* the peer asked for our certificate's status */
 	bool status_asked;	  /* server: we asked for the client's */
 	bool peer_type_excluded;  /* server: the client can show nothing that is taken */
+	bool ticket_request;	  /* server: the client said how many tickets it wants */
+	bool post_auth_offered;	  /* the client may be asked after the handshake */
+	/* After the handshake (post_auth.c): the request's context, and the client's application secret. */
+	struct enn_bytes context;
+	const uint8_t *post_secret;
 
 	struct enn_ech *ech;	 /* NULL: ENN_ECH_NONE */
 	struct enn_tls12 *tls12; /* NULL: it cannot become TLS 1.2, or no longer */
@@ -299,6 +310,7 @@ enum enn_status enn_client_hello_write(struct enn_handshake *hs, struct enn_hs_o
 /* As much room as one can need. */
 size_t enn_client_hello_bound(const struct enn_handshake *hs);
 enum enn_status enn_client_hello_make_share(struct enn_handshake *hs, uint16_t group);
+void enn_client_hello_drop_shares(struct enn_handshake *hs);
 
 /* ---- client.c ------------------------------------------------------------------------------ */
 enum enn_status enn_client_receive(struct enn_handshake *hs, enn_time now, uint8_t type,
@@ -318,6 +330,8 @@ enum enn_status enn_server_receive(struct enn_handshake *hs, enn_time now, uint8
 				   enum enn_handshake_outcome *outcome);
 enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_client_hello *ch,
 				  struct enn_bytes shared, enum enn_handshake_outcome *outcome);
+/* Writes CertificateRequest. */
+enum enn_status enn_server_request_certificate(struct enn_handshake *hs);
 enum enn_status enn_server_flight_rest(struct enn_handshake *hs,
 				       enum enn_handshake_outcome *outcome);
 
@@ -340,7 +354,8 @@ bool enn_server_name_changed(const struct enn_handshake *hs, const struct enn_cl
 /* The PSK that the server chose. */
 struct enn_psk_choice {
 	bool chosen;
-	bool external;
+	bool external; /* or imported */
+	enum enn_psk_kind kind;
 	uint16_t index;
 	uint8_t key[255];
 	size_t key_len;
@@ -372,7 +387,16 @@ enum enn_status enn_psk_verify_binder(struct enn_handshake *hs, const struct enn
 				      struct enn_bytes message);
 /* The binder over a partial ClientHello that is appended to the transcript of hash. */
 void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *hash,
-		    struct enn_bytes key, bool external, struct enn_bytes partial, uint8_t *out);
+		    struct enn_bytes key, enum enn_psk_kind kind, struct enn_bytes partial,
+		    uint8_t *out);
+/* Whether a credential is a PSK for TLS 1.3, and not imported for another protocol; of which kind. */
+bool enn_psk_is_for_us(const struct enn_credential *k);
+enum enn_psk_kind enn_psk_kind(const struct enn_credential *k);
+/* Whether it is a PSK for TLS 1.2, for which none is imported (RFC 9258 §5.1). */
+static inline bool enn_psk_is_for_12(const struct enn_credential *k)
+{
+	return k->type == ENN_CREDENTIAL_PSK && k->imported == 0;
+}
 /* The n-th binder. False: there is none. */
 bool enn_psk_binder_at(const struct enn_client_hello *ch, size_t index, struct enn_bytes *out);
 
@@ -420,6 +444,45 @@ enum enn_status enn_record_size_take(struct enn_handshake *hs, const struct enn_
 /* Server: judges what a ClientHello says and chooses; the version is known. Then the answer. */
 enum enn_status enn_record_size_choose(struct enn_handshake *hs, const struct enn_views *views);
 void enn_record_size_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- post_auth.c ---------------------------------------------------------------------------------- */
+/* The handshake is complete, the client's Finished in the transcript: keeps what is needed to ask the client later,
+ * if it offered that. */
+enum enn_status enn_post_auth_keep(struct enn_handshake *hs);
+/* The level of Certificate, CertificateVerify and Finished. */
+static inline enum enn_level enn_hs_auth_level(const struct enn_handshake *hs)
+{
+	return hs->post_secret != NULL ? ENN_LEVEL_APPLICATION : ENN_LEVEL_HANDSHAKE;
+}
+
+/* ---- cookie.c: the server's (RFC 8446 §4.2.2) ---------------------------------------------------- */
+/* The address that cookies are bound to, if the carrier knows one. */
+void enn_cookie_bind(struct enn_handshake *hs, const struct enn_path *path);
+/* Whether this ClientHello, a first one, is to be answered with a HelloRetryRequest with a cookie; or one that
+ * has a cookie is a second one. */
+bool enn_cookie_wanted(const struct enn_handshake *hs);
+/* Makes it: the transcript is the ClientHello, group is what will be asked for or 0. Then writes it. */
+enum enn_status enn_cookie_make(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				uint16_t suite, uint16_t group);
+void enn_cookie_write(struct enn_handshake *hs, struct enn_writer *w);
+/* Judges what a second ClientHello brings back. */
+enum enn_status enn_cookie_check(struct enn_handshake *hs, const struct enn_client_hello *ch);
+/* Takes suite, group and transcript, up to the HelloRetryRequest, from the cookie of a ClientHello that is a
+ * second one although nothing is known here of a first. */
+enum enn_status enn_cookie_continue(struct enn_handshake *hs, const struct enn_client_hello *ch);
+
+/* ---- ticket_request.c ------------------------------------------------------------------------- */
+/* Client: how many tickets are wanted (RFC 9149), if that is to be said; the server's answer. */
+void enn_ticket_request_offer(struct enn_handshake *hs, struct enn_writer *w);
+enum enn_status enn_ticket_request_take(struct enn_handshake *hs, const struct enn_views *views);
+/* Server: how many will be sent, when it is known whether a session is resumed. Then the answer. */
+enum enn_status enn_ticket_request_choose(struct enn_handshake *hs, const struct enn_views *views);
+void enn_ticket_request_answer(struct enn_handshake *hs, struct enn_writer *w);
+
+/* ---- padding.c ---------------------------------------------------------------------------------- */
+/* Pads a ClientHello, of which all but pre_shared_key and the lengths is written (RFC 7685). */
+void enn_padding_write(struct enn_handshake *hs, struct enn_writer *w);
+size_t enn_padding_bound(const struct enn_handshake *hs);
 
 /* ---- encrypt_then_mac.c: TLS 1.2 with CBC ------------------------------------------------------- */
 /* Whether a suite may be offered or taken at all under these parameters. */

@@ -6,8 +6,14 @@
 #include "handshake/reasons.h"
 
 void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *hash,
-		    struct enn_bytes key, bool external, struct enn_bytes partial, uint8_t *out)
+		    struct enn_bytes key, enum enn_psk_kind kind, struct enn_bytes partial,
+		    uint8_t *out)
 {
+	static const char *const labels[] = {
+		[ENN_PSK_RESUMPTION] = "res binder",
+		[ENN_PSK_EXTERNAL] = "ext binder",
+		[ENN_PSK_IMPORTED] = "imp binder",
+	};
 	struct enn_key_schedule ks;
 	uint8_t binder_key[ENN_MAX_SECRET];
 	uint8_t transcript_hash[ENN_MAX_HASH];
@@ -16,10 +22,21 @@ void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *h
 	enn_hash_update(&transcript, partial.data, partial.len);
 	enn_hash_final(&transcript, transcript_hash);
 	enn_key_schedule_early(&ks, hash, key.data, key.len);
-	enn_key_schedule_derive(&ks, external ? "ext binder" : "res binder", NULL, binder_key);
+	enn_key_schedule_derive(&ks, labels[kind], NULL, binder_key);
 	enn_finished_mac(hash, binder_key, transcript_hash, out);
 	enn_wipe(binder_key, sizeof(binder_key));
 	enn_key_schedule_wipe(&ks);
+}
+
+bool enn_psk_is_for_us(const struct enn_credential *k)
+{
+	return k->type == ENN_CREDENTIAL_PSK &&
+	       (k->imported == 0 || k->imported == ENN_PSK_FOR_TLS13);
+}
+
+enum enn_psk_kind enn_psk_kind(const struct enn_credential *k)
+{
+	return k->imported != 0 ? ENN_PSK_IMPORTED : ENN_PSK_EXTERNAL;
 }
 
 bool enn_psk_binder_at(const struct enn_client_hello *ch, size_t index, struct enn_bytes *out)
@@ -47,7 +64,7 @@ enum enn_status enn_psk_verify_binder(struct enn_handshake *hs, const struct enn
 					  ENN_REASON_PROTOCOL_FAILED, "ClientHello.pre_shared_key",
 					  "there is no binder for the chosen identity");
 	}
-	enn_psk_binder(hs, choice->hash, key, choice->external, partial, expected);
+	enn_psk_binder(hs, choice->hash, key, choice->kind, partial, expected);
 	if (binder.len != choice->hash->len ||
 	    !enn_equal_secret(binder.data, expected, choice->hash->len)) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_DECRYPT_ERROR, ENN_REASON_UNKNOWN_PSK,
@@ -199,10 +216,12 @@ static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
 }
 
 static void choose_external(struct enn_psk_choice *choice, struct enn_bytes key,
-			    enum enn_hash_id hash, struct enn_bytes identity)
+			    enum enn_hash_id hash, struct enn_bytes identity,
+			    enum enn_psk_kind kind)
 {
 	choice->chosen = true;
 	choice->external = true;
+	choice->kind = kind;
 	choice->hash = enn_hash_alg(hash);
 	choice->key_len = key.len;
 	memcpy(choice->key, key.data, key.len);
@@ -214,14 +233,14 @@ static void try_external(struct enn_handshake *hs, const struct enn_client_hello
 {
 	for (size_t i = 0; i < hs->security->credential_count && !choice->chosen; i++) {
 		const struct enn_credential *k = hs->security->credential[i];
-		if (k->type != ENN_CREDENTIAL_PSK || !hash_is_usable(hs, ch, k->hash) ||
+		if (!enn_psk_is_for_us(k) || !hash_is_usable(hs, ch, k->hash) ||
 		    k->secret_len > sizeof(choice->key)) {
 			continue;
 		}
 		struct enn_bytes known = {k->identity, k->identity_len};
 		if (enn_bytes_equal(known, identity)) {
 			struct enn_bytes key = {k->secret, k->secret_len};
-			choose_external(choice, key, k->hash, identity);
+			choose_external(choice, key, k->hash, identity, enn_psk_kind(k));
 		}
 	}
 }
@@ -238,7 +257,7 @@ static void ask_application(struct enn_handshake *hs, const struct enn_client_he
 	} else if (index == hs->psk_asked && hs->answered_psk_len > 0 &&
 		   hash_is_usable(hs, ch, hs->answered_psk_hash)) {
 		struct enn_bytes key = {hs->answered_psk, hs->answered_psk_len};
-		choose_external(choice, key, hs->answered_psk_hash, identity);
+		choose_external(choice, key, hs->answered_psk_hash, identity, ENN_PSK_EXTERNAL);
 	}
 }
 

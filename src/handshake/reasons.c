@@ -149,7 +149,7 @@ void enn_reasons_client(const struct enn_handshake *hs)
 	}
 	if (hs->psk_count > 0 && !result->resumed && !result->external_psk) {
 		enn_log(hs->env, INFO, "the server did not take the %s that was offered",
-			hs->psk[0].external ? "pre-shared key" : "session");
+			hs->psk[0].kind != ENN_PSK_RESUMPTION ? "pre-shared key" : "session");
 	}
 }
 

@@ -5,7 +5,7 @@
 #include "features/compression.h"
 #include "handshake/internal.h"
 
-static void free_chain(struct enn_handshake_result *result, const struct enn_env *env)
+void enn_handshake_result_drop_chain(struct enn_handshake_result *result, const struct enn_env *env)
 {
 	enn_free(env, result->peer_chain, result->peer_chain_size);
 	result->peer_chain = NULL;
@@ -17,7 +17,8 @@ static void free_chain(struct enn_handshake_result *result, const struct enn_env
 
 void enn_handshake_result_clear(struct enn_handshake_result *result, const struct enn_env *env)
 {
-	free_chain(result, env);
+	enn_handshake_result_drop_chain(result, env);
+	enn_post_auth_free(result->post_auth, env);
 	enn_free(env, result->alpn, result->alpn_len);
 	enn_free(env, result->psk_identity, result->psk_identity_len);
 	enn_free(env, result->ech_retry, result->ech_retry_len);
@@ -31,7 +32,7 @@ void enn_handshake_result_trim(struct enn_handshake_result *result, const struct
 			       const struct enn_security *security)
 {
 	if (!enn_security_flag(security, ENN_SECURITY_KEEP_PEER_CHAIN)) {
-		free_chain(result, env);
+		enn_handshake_result_drop_chain(result, env);
 	}
 }
 
@@ -85,6 +86,8 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->peer_status_len = result->peer_status_len;
 	info->encrypt_then_mac = result->encrypt_then_mac;
 	info->max_fragment_length = result->max_fragment_length;
+	info->tickets_expected = result->tickets_expected;
+	info->post_handshake_auth = result->post_auth != NULL;
 	info->record_size_limit = result->max_fragment_length != 0 ? 0 : result->send_limit;
 	info->peer_raw_key = result->peer_raw_key;
 	info->certificate_requested = result->certificate_requested;

@@ -34,6 +34,7 @@ static enum enn_status send_encrypted_extensions(struct enn_handshake *hs,
 		enn_raw_key_answer(hs, &out.w, ch, enn_certificate_wanted(hs));
 	}
 	enn_record_size_answer(hs, &out.w);
+	enn_ticket_request_answer(hs, &out.w);
 	enn_ech_answer(hs, &out.w);
 	enn_write_end(&out.w, list, 2);
 	return enn_hs_commit(hs, &out);
@@ -51,21 +52,23 @@ static void write_schemes(struct enn_writer *w, uint16_t type, const struct enn_
 	enn_write_end(w, data, 2);
 }
 
-static enum enn_status send_certificate_request(struct enn_handshake *hs)
+enum enn_status enn_server_request_certificate(struct enn_handshake *hs)
 {
 	struct enn_hs_out out;
 	uint8_t r = 0;
 
-	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_HANDSHAKE, ENN_HS_CERTIFICATE_REQUEST,
+	ENN_TRY(enn_hs_begin(hs, &out, enn_hs_auth_level(hs), ENN_HS_CERTIFICATE_REQUEST,
 			     512 + enn_certificate_authorities_size(hs)));
-	enn_write_u8(&out.w, 0); /* context: empty in the handshake */
+	enn_write_vector(&out.w, 1, hs->context.data, hs->context.len); /* empty in the handshake */
 	size_t list = enn_write_begin(&out.w, 2);
 	write_schemes(&out.w, ENN_EXT_SIGNATURE_ALGORITHMS,
 		      enn_security_list(hs->security, ENN_SECURITY_SIGNATURES));
 	write_schemes(&out.w, ENN_EXT_SIGNATURE_ALGORITHMS_CERT,
 		      enn_security_list(hs->security, ENN_SECURITY_CERT_SIGNATURES));
 	enn_status_ask_client(hs, &out.w);
-	enn_compress_offer(hs, &out.w);
+	if (hs->post_secret == NULL) {
+		enn_compress_offer(hs, &out.w);
+	}
 	enn_certificate_write_authorities(hs, &out.w);
 	/* RFC 8701 §4.1: a server may send a reserved extension here. */
 	if (enn_security_flag(hs->security, ENN_SECURITY_GREASE) &&
@@ -129,7 +132,7 @@ enum enn_status enn_server_flight(struct enn_handshake *hs, const struct enn_cli
 		hs->certificate_requested = enn_certificate_wanted(hs);
 		hs->c->result.certificate_requested = hs->certificate_requested;
 		if (hs->certificate_requested) {
-			ENN_TRY(send_certificate_request(hs));
+			ENN_TRY(enn_server_request_certificate(hs));
 		}
 		ENN_TRY(enn_certificate_send(hs, ENN_LEVEL_HANDSHAKE));
 		ENN_TRY(enn_certificate_verify_send(hs, none, &ask));
@@ -180,6 +183,7 @@ static enum enn_status complete(struct enn_handshake *hs, enum enn_handshake_out
 	enn_key_schedule_derive(&hs->ks, "res master", transcript, hs->c->result.resumption_secret);
 	hs->c->result.ech_accepted = enn_ech_state(hs) == ENN_ECH_ACCEPTED;
 	hs->early_skip = ENN_SKIP_NONE;
+	ENN_TRY(enn_post_auth_keep(hs));
 	hs->state = ENN_HS_COMPLETE;
 	*outcome = ENN_OUTCOME_COMPLETE;
 	return enn_hs_secret(hs, ENN_DIRECTION_RECEIVE, ENN_LEVEL_APPLICATION, hs->next_receive);

@@ -106,11 +106,7 @@ static enum enn_status check_second(struct enn_handshake *hs, const struct enn_c
 			    "ClientHello.early_data",
 			    "early data is offered after a HelloRetryRequest");
 	}
-	if (ch->has & ENN_HAS_COOKIE) { /* we sent none */
-		return fail(hs, ENN_ALERT_UNSUPPORTED_EXTENSION, ENN_REASON_PROTOCOL_FAILED,
-			    "ClientHello.cookie", "a cookie that was never given");
-	}
-	return ENN_OK;
+	return enn_cookie_check(hs, ch);
 }
 
 /* ---- suite and group ------------------------------------------------------------------------- */
@@ -236,52 +232,72 @@ static enum enn_status take_names(struct enn_handshake *hs, const struct enn_cli
 
 /* ---- HelloRetryRequest and ServerHello --------------------------------------------------------------- */
 
-static enum enn_status write_server_hello(struct enn_handshake *hs, const uint8_t *random,
-					  const struct choice *choice, const uint8_t *share)
+/* What both begin with: up to the extensions, and the key share (in a retry without a key), if there is to be one.
+ * Returns the mark of the list of extensions. */
+static size_t write_hello_start(struct enn_handshake *hs, struct enn_writer *w,
+				const uint8_t *random, const struct enn_tls_suite *suite,
+				uint16_t group, struct enn_bytes share)
 {
+	enn_write_u16(w, ENN_TLS_1_2);
+	enn_write_bytes(w, random, ENN_HS_RANDOM);
+	enn_write_vector(w, 1, hs->session_id, hs->session_id_len);
+	enn_write_u16(w, suite->code);
+	enn_write_u8(w, 0);
+	size_t list = enn_write_begin(w, 2);
+	if (group != 0) {
+		enn_write_u16(w, ENN_EXT_KEY_SHARE);
+		size_t data = enn_write_begin(w, 2);
+		enn_write_u16(w, group);
+		if (share.len > 0) {
+			enn_write_vector(w, 2, share.data, share.len);
+		}
+		enn_write_end(w, data, 2);
+	}
+	enn_write_u16(w, ENN_EXT_SUPPORTED_VERSIONS);
+	enn_write_u16(w, 2);
+	enn_write_u16(w, ENN_TLS_1_3);
+	return list;
+}
+
+static enum enn_status send_server_hello(struct enn_handshake *hs, const uint8_t *random,
+					 const struct choice *choice, const uint8_t *share)
+{
+	uint16_t group = choice->group == NULL ? 0 : choice->group->tls_group;
+	struct enn_bytes key = {share, choice->group == NULL ? 0 : choice->group->reply_len};
 	struct enn_hs_out out;
 
 	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_SERVER_HELLO,
 			     128 + ENN_MAX_KX_PUBLIC));
-	enn_write_u16(&out.w, ENN_TLS_1_2);
-	enn_write_bytes(&out.w, random, ENN_HS_RANDOM);
-	enn_write_vector(&out.w, 1, hs->session_id, hs->session_id_len);
-	enn_write_u16(&out.w, choice->suite->code);
-	enn_write_u8(&out.w, 0);
-	size_t list = enn_write_begin(&out.w, 2);
-	if (choice->group != NULL) {
-		enn_write_u16(&out.w, ENN_EXT_KEY_SHARE);
-		size_t data = enn_write_begin(&out.w, 2);
-		enn_write_u16(&out.w, choice->group->tls_group);
-		if (share != NULL) {
-			enn_write_vector(&out.w, 2, share, choice->group->public_len);
-		}
-		enn_write_end(&out.w, data, 2);
-	}
-	if (share != NULL || choice->group == NULL) { /* a ServerHello, not a retry */
-		if (choice->psk.chosen) {
-			enn_write_u16(&out.w, ENN_EXT_PRE_SHARED_KEY);
-			enn_write_u16(&out.w, 2);
-			enn_write_u16(&out.w, choice->psk.index);
-		}
-	}
-	enn_write_u16(&out.w, ENN_EXT_SUPPORTED_VERSIONS);
-	enn_write_u16(&out.w, 2);
-	enn_write_u16(&out.w, ENN_TLS_1_3);
-	bool retry = share == NULL && choice->group != NULL;
-	if (retry) {
-		enn_ech_answer_retry(hs, &out.w); /* the last one */
+	size_t list = write_hello_start(hs, &out.w, random, choice->suite, group, key);
+	if (choice->psk.chosen) {
+		enn_write_u16(&out.w, ENN_EXT_PRE_SHARED_KEY);
+		enn_write_u16(&out.w, 2);
+		enn_write_u16(&out.w, choice->psk.index);
 	}
 	enn_write_end(&out.w, list, 2);
 	ENN_TRY(enn_hs_finish_length(hs, &out));
-	enn_ech_confirm(hs, &out.w, retry);
+	enn_ech_confirm(hs, &out.w, false);
 	enn_hs_commit_raw(hs, &out);
 	return ENN_OK;
+}
+
+static void write_hello_retry(struct enn_handshake *hs, struct enn_hs_out *out)
+{
+	struct enn_bytes none = {NULL, 0};
+
+	size_t list = write_hello_start(hs, &out->w, enn_hello_retry_random, hs->c->result.suite,
+					hs->retry_group, none);
+	enn_cookie_write(hs, &out->w);
+	enn_ech_answer_retry(hs, &out->w); /* the last one */
+	enn_write_end(&out->w, list, 2);
 }
 
 static enum enn_status send_hello_retry(struct enn_handshake *hs, const struct enn_client_hello *ch,
 					const struct choice *choice, struct enn_bytes message)
 {
+	bool cookie = enn_cookie_wanted(hs);
+	struct enn_hs_out out;
+
 	if (hs->c->result.hello_retry) {
 		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
 			    "ClientHello.key_share",
@@ -289,17 +305,48 @@ static enum enn_status send_hello_retry(struct enn_handshake *hs, const struct e
 	}
 	enn_hs_transcript_choose(hs, enn_hash_alg(choice->suite->hash));
 	enn_hs_transcript_add(hs, message.data, message.len);
+	/* A share that came is not asked for again (§4.1.4): then the cookie is all there is. */
+	hs->retry_group =
+		choice->group != NULL && choice->share.len == 0 ? choice->group->tls_group : 0;
+	if (cookie) {
+		ENN_TRY(enn_cookie_make(hs, ch, choice->suite->code, hs->retry_group));
+	}
 	enn_hs_transcript_retry(hs);
 	hs->psk_answered = false; /* the second ClientHello may offer other identities */
 	hs->c->result.hello_retry = true;
 	hs->c->result.suite = choice->suite;
-	hs->retry_group = choice->group->tls_group;
 	if (ch->has & ENN_HAS_EARLY_DATA) {
 		hs->c->result.early_data = ENN_EARLY_DATA_REJECTED;
 		hs->early_skip = ENN_SKIP_UNTIL_SECOND_HELLO;
 	}
 	hs->state = ENN_HS_SERVER_EXPECT_SECOND_CLIENT_HELLO;
-	return write_server_hello(hs, enn_hello_retry_random, choice, NULL);
+	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_SERVER_HELLO,
+			     128 + hs->cookie_len));
+	write_hello_retry(hs, &out);
+	ENN_TRY(enn_hs_finish_length(hs, &out));
+	enn_ech_confirm(hs, &out.w, true);
+	enn_hs_commit_raw(hs, &out);
+	return ENN_OK;
+}
+
+/* A second ClientHello of which the first was seen elsewhere: the cookie has the rest. */
+static enum enn_status continue_from_cookie(struct enn_handshake *hs,
+					    const struct enn_client_hello *ch)
+{
+	ENN_TRY(enn_cookie_continue(hs, ch));
+	size_t cap = ENN_HS_HEADER + 128 + hs->cookie_len;
+	uint8_t *room = enn_alloc(hs->env, cap);
+	struct enn_hs_out out = {.w = enn_writer_of(room, cap), .type = ENN_HS_SERVER_HELLO};
+	if (room == NULL) {
+		return enn_handshake_no_memory(hs->c, "HelloRetryRequest");
+	}
+	enn_write_u8(&out.w, ENN_HS_SERVER_HELLO);
+	(void)enn_write_begin(&out.w, 3);
+	write_hello_retry(hs, &out); /* the same that was sent then */
+	enum enn_status status = enn_hs_finish_length(hs, &out);
+	enn_hs_transcript_add(hs, room, enn_writer_len(&out.w));
+	enn_free(hs->env, room, cap);
+	return status;
 }
 
 /* §4.2.8: after a retry exactly the share that was asked for. */
@@ -312,8 +359,8 @@ static enum enn_status check_retry(struct enn_handshake *hs, const struct enn_cl
 	struct enn_reader list = enn_reader_of(ch->key_shares.data, ch->key_shares.len);
 	uint16_t group = enn_read_u16(&list);
 	(void)enn_read_vector(&list, 2, 1, UINT16_MAX);
-	if (!enn_reader_done(&list) || group != hs->retry_group ||
-	    choice->suite != hs->c->result.suite) {
+	bool share = hs->retry_group == 0 || (enn_reader_done(&list) && group == hs->retry_group);
+	if (!share || choice->suite != hs->c->result.suite) {
 		return fail(hs, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
 			    "ClientHello.key_share",
 			    "the second ClientHello does not follow the HelloRetryRequest");
@@ -462,6 +509,8 @@ static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
 		ENN_TRY(enn_psk_verify_binder(hs, ch, &choice->psk, message));
 		ENN_TRY(take_resumption(hs, &choice->psk));
 	}
+	ENN_TRY(enn_ticket_request_choose(hs, &ch->views));
+	hs->post_auth_offered = (ch->has & ENN_HAS_POST_HANDSHAKE_AUTH) != 0;
 	enn_hs_transcript_add(hs, message.data, message.len);
 	ENN_TRY(decide_early_data(hs, now, ch, choice, outcome));
 	if (enn_random(hs->env, random, sizeof(random)) != ENN_OK) {
@@ -486,7 +535,7 @@ static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
 		hs->c->result.group = choice->group->tls_group;
 		shared = (struct enn_bytes){secret, choice->group->secret_len};
 	}
-	enum enn_status status = write_server_hello(hs, random, choice, share);
+	enum enn_status status = send_server_hello(hs, random, choice, share);
 	if (status == ENN_OK) {
 		status = enn_server_flight(hs, ch, shared, outcome);
 	}
@@ -544,7 +593,8 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 		ENN_TRY(check_compression(hs, &ch));
 		ENN_TRY(check_extensions(hs, &ch));
 	}
-	if (hs->c->result.hello_retry) {
+	bool second = hs->c->result.hello_retry;
+	if (second) {
 		ENN_TRY(check_second(hs, &ch));
 	} else {
 		memcpy(hs->random, ch.random.data, ENN_HS_RANDOM);
@@ -556,6 +606,10 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	if (version == ENN_TLS_1_2) {
 		return enn_tls12_client_hello(hs, now, &ch, message, outcome);
 	}
+	if (!second && (ch.has & ENN_HAS_COOKIE) && enn_cookie_wanted(hs)) {
+		ENN_TRY(continue_from_cookie(hs, &ch));
+		ENN_TRY(check_second(hs, &ch));
+	}
 	hs->c->result.max_early_data = (uint32_t)hs->security->value[ENN_SECURITY_MAX_EARLY_DATA];
 	uint8_t mode;
 	hs->c->result.tickets_usable = enn_psk_choose_mode(hs, &ch, &mode);
@@ -566,7 +620,8 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	}
 	if (status == ENN_OK && ask) {
 		status = park_for_psk(hs, message, outcome);
-	} else if (status == ENN_OK && choice.group != NULL && choice.share.len == 0) {
+	} else if (status == ENN_OK &&
+		   ((choice.group != NULL && choice.share.len == 0) || enn_cookie_wanted(hs))) {
 		status = send_hello_retry(hs, &ch, &choice, message);
 	} else if (status == ENN_OK) {
 		status = check_retry(hs, &ch, &choice);

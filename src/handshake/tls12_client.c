@@ -205,7 +205,7 @@ static enum enn_status exchange(struct enn_handshake *hs, const struct enn_tls12
 	const struct enn_kx_alg *group = enn_kx_alg_by_tls(m->curve);
 	struct enn_tls12 *t = hs->tls12;
 
-	if (group == NULL ||
+	if (group == NULL || enn_kx_is_hybrid(group) ||
 	    !enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_GROUPS), m->curve)) {
 		return illegal(hs, "ServerKeyExchange.named_curve",
 			       "the server chose a group that was not offered");
@@ -295,7 +295,7 @@ static enum enn_status receive_request(struct enn_handshake *hs, struct enn_byte
 static const struct enn_credential *own_psk(const struct enn_security *s)
 {
 	for (size_t i = 0; i < s->credential_count; i++) {
-		if (s->credential[i]->type == ENN_CREDENTIAL_PSK) {
+		if (enn_psk_is_for_12(s->credential[i])) {
 			return s->credential[i];
 		}
 	}

@@ -57,7 +57,8 @@ static const struct enn_kx_alg *choose_group(const struct enn_handshake *hs,
 
 	for (size_t i = 0; i < ours->count; i++) {
 		const struct enn_kx_alg *group = enn_kx_alg_by_tls(ours->code[i]);
-		if (group != NULL && (any || enn_u16_list_has(ch->groups, ours->code[i]))) {
+		if (group != NULL && !enn_kx_is_hybrid(group) &&
+		    (any || enn_u16_list_has(ch->groups, ours->code[i]))) {
 			return group;
 		}
 	}
@@ -69,7 +70,7 @@ static const struct enn_kx_alg *choose_group(const struct enn_handshake *hs,
 static bool has_psk(const struct enn_security *s)
 {
 	for (size_t i = 0; i < s->credential_count; i++) {
-		if (s->credential[i]->type == ENN_CREDENTIAL_PSK) {
+		if (enn_psk_is_for_12(s->credential[i])) {
 			return true;
 		}
 	}
@@ -473,7 +474,7 @@ static enum enn_status find_psk(struct enn_handshake *hs, struct enn_bytes ident
 	for (size_t i = 0; i < hs->security->credential_count; i++) {
 		const struct enn_credential *k = hs->security->credential[i];
 		struct enn_bytes known = {k->identity, k->identity_len};
-		if (k->type == ENN_CREDENTIAL_PSK && enn_bytes_equal(known, identity)) {
+		if (enn_psk_is_for_12(k) && enn_bytes_equal(known, identity)) {
 			struct enn_bytes key = {k->secret, k->secret_len};
 			return keys_known(hs, key);
 		}

@@ -248,6 +248,14 @@ enum enn_status enn_engine_answer(struct enn_engine *e, enn_time now,
 
 /* ---- the survey's post-connection interfaces ------------------------------------------------- */
 
+enum enn_status enn_engine_request_peer(struct enn_engine *e, enn_time now)
+{
+	if (e == NULL) {
+		return ENN_E_ARGUMENT;
+	}
+	return e->ops->request_peer == NULL ? ENN_E_UNSUPPORTED : e->ops->request_peer(e, now);
+}
+
 enum enn_status enn_engine_rekey(struct enn_engine *e, enn_time now, bool both)
 {
 	if (e == NULL) {

@@ -272,6 +272,11 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 	case ENN_EVENT_KEYS_UPDATED:
 		on_keys_updated(c, event->u.keys.direction);
 		break;
+	case ENN_EVENT_PEER_AUTHENTICATED:
+		queued.type = ENN_TAPS_PEER_AUTHENTICATED;
+		queued.u.accepted = event->u.authenticated.accepted;
+		enn_conn_push(c, &queued);
+		break;
 	case ENN_EVENT_KEYS_EXPIRING:
 		queued.type = ENN_TAPS_KEYS_EXPIRING;
 		enn_conn_push(c, &queued);

@@ -124,6 +124,9 @@ static bool fill(struct enn_context *ctx, struct enn_conn *c, const struct enn_q
 	case ENN_TAPS_EARLY_DATA:
 		event->u.early_data.accepted = queued->u.accepted;
 		return true;
+	case ENN_TAPS_PEER_AUTHENTICATED:
+		event->u.authenticated.accepted = queued->u.accepted;
+		return true;
 	case ENN_TAPS_KEYS_UPDATED:
 		c->keys_queued[queued->u.direction] = false;
 		enn_engine_info(enn_conn_engine(c), &info);
@@ -228,6 +231,7 @@ const char *enn_taps_event_name(enum enn_taps_event_type type)
 		[ENN_TAPS_KEYS_UPDATED] = "KEYS_UPDATED",
 		[ENN_TAPS_KEYS_EXPIRING] = "KEYS_EXPIRING",
 		[ENN_TAPS_SESSION_STORED] = "SESSION_STORED",
+		[ENN_TAPS_PEER_AUTHENTICATED] = "PEER_AUTHENTICATED",
 	};
 
 	return (unsigned)type < ENN_ARRAY_LEN(names) ? names[type] : "?";

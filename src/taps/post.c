@@ -93,6 +93,17 @@ enum enn_status enn_connection_update_keys(struct enn_connection connection, boo
 	return status;
 }
 
+enum enn_status enn_connection_request_peer(struct enn_connection connection)
+{
+	struct enn_conn *c = enn_conn_of(connection);
+	struct enn_engine *engine = NULL;
+
+	ENN_TRY(open_engine(c, &engine));
+	enum enn_status status = enn_engine_request_peer(engine, enn_context_now(c->ctx));
+	enn_conn_wake(c);
+	return status;
+}
+
 enum enn_status enn_connection_export_key(struct enn_connection connection, const char *label,
 					  const uint8_t *context, size_t context_len, bool early,
 					  uint8_t *out, size_t len)

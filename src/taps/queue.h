@@ -29,7 +29,7 @@ struct enn_queued {
 		struct enn_error *soft; /* owned */
 		uint64_t request;	/* of a question */
 		int64_t expires;	/* of a session */
-		bool accepted;		/* early data */
+		bool accepted;		/* early data, authentication */
 		enum enn_direction direction;
 	} u;
 };

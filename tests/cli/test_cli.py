@@ -219,6 +219,16 @@ def test_psk(pki):
         assert wrong.returncode == 3
 
 
+def test_imported_psk(pki):
+    psk = ("--psk-identity", "me", "--psk-file", "psk", "--psk-context", "a and b")
+    with listener(pki, "--echo", "--keep", *psk, cert=None) as it:
+        done = connect(pki, it, "--json", *psk, data=b"by key", ca=None)
+        assert done.stdout == b"by key"
+        assert ready(done)["psk"] is True
+        for other in (psk[:4], (*psk[:5], "b and a")):
+            assert connect(pki, it, *other, data=b"x", ca=None).returncode == 3
+
+
 def test_update_keys(pki):
     with listener(pki, "--echo", "--keep") as it:
         done = connect(pki, it, "--json", "--update-keys", data=b"x" * 10000)
@@ -362,6 +372,28 @@ def test_mutual_authentication(pki):
         _, events = it.stop()
     assert any(c["subject"] == "CN=alice" for e in events for c in e.get("chain", []))
     assert sum(e["event"] == "error" for e in events) == 2
+
+
+@pytest.mark.parametrize("who, accepted", [("alice", True), (None, False), ("mallory", None)])
+def test_authentication_later(pki, who, accepted):
+    own = ["--cert", f"{who}.pem", "--key", f"{who}.key"] if who else []
+    with listener(pki, "--echo", "--keep", "--client-ca", "ca.pem", "--request-later") as it:
+        # whoever has closed its direction answers nothing: stay until the echo is there
+        client = subprocess.Popen(
+            [ENNEAD, "connect", it.url, "-4", "--ca", "ca.pem", "--answer-later", *own], cwd=pki,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        client.stdin.write(b"x")
+        echo = client.stdout.read(1)
+        _, err = client.communicate(timeout=TIMEOUT)
+        unasked = connect(pki, it, *own, data=b"y")
+        assert unasked.stdout == b"y"
+        _, events = it.stop()
+    told = [e["accepted"] for e in events if e["event"] == "authenticated"]
+    assert told == ([] if accepted is None else [accepted])
+    if accepted is None:
+        assert client.returncode != 0 and b"unknown_ca" in err
+    else:
+        assert echo == b"x" and client.returncode == 0
 
 
 # ---- exit statuses and messages -----------------------------------------------------------------

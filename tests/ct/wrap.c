@@ -88,7 +88,7 @@ enum enn_status __wrap_enn_kx_respond(const struct enn_env *env, const struct en
 		__real_enn_kx_respond(env, alg, peer, peer_len, public_key, secret);
 	drawing_keys = false;
 	ct_public(&status, sizeof(status));
-	ct_public(public_key, alg->public_len);
+	ct_public(public_key, alg->reply_len);
 	ct_secret(secret, alg->secret_len);
 	return status;
 }

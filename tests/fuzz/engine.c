@@ -230,7 +230,8 @@ static struct enn_security *build_security(bool server, uint8_t flags)
 	return s;
 }
 
-/* Versions: both by default, or TLS 1.2 on both sides, or TLS 1.3 on the server only; the suites with CBC; small
+/* Versions: both by default (with a cookie, padding and a wish for tickets in one of the two ways to say so), or TLS 1.2 on
+ * both sides, or TLS 1.3 on the server only; the suites with CBC; small
  * records. */
 static void set_records(struct enn_security *s, bool server, uint8_t options)
 {
@@ -239,9 +240,16 @@ static void set_records(struct enn_security *s, bool server, uint8_t options)
 				  "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384:TLS_AES_128_GCM_SHA256";
 	const char *version = versions[options >> 3 & 3];
 	struct enn_error error;
-	bool good = true;
+	bool good;
 
-	if (version != NULL && (server || (options & 24) != 24)) {
+	good = enn_security_set_bool(s, ENN_SECURITY_POST_HANDSHAKE_AUTH, true) == ENN_OK;
+	if ((options & 24) == 16) {
+		good = good &&
+		       enn_security_set_bool(s, ENN_SECURITY_HELLO_RETRY_COOKIE, true) == ENN_OK &&
+		       enn_security_set_u64(s, ENN_SECURITY_TICKETS_WANTED, 3) == ENN_OK &&
+		       enn_security_set_u64(s, ENN_SECURITY_HELLO_PADDING, 512) == ENN_OK;
+	}
+	if (good && version != NULL && (server || (options & 24) != 24)) {
 		good = enn_security_parse(s, "protocolVersion", version, &error) == ENN_OK;
 	}
 	if (options & 32) {
@@ -461,6 +469,13 @@ static void step(struct world *w)
 
 	if (op == 255) {
 		arm(w);
+		return;
+	}
+	if (op == 254) { /* whichever is the server */
+		(void)!enn_engine_request_peer(w->victim.engine, w->now);
+		(void)!enn_engine_request_peer(w->helper.engine, w->now);
+		settle(w, &w->victim);
+		settle(w, &w->helper);
 		return;
 	}
 	switch (op % 14) {

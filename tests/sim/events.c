@@ -217,11 +217,23 @@ static void on_early_data(struct sim_endpoint *ep, const struct enn_event *event
 
 static const char *event_name(enum enn_event_type type)
 {
-	static const char *const names[] = {"NONE",	     "READY",	      "RECEIVED",
-					    "SENT",	     "EARLY_DATA",    "VALIDATE_PEER",
-					    "WANT_PSK",	     "WANT_IDENTITY", "VALIDATE_SOURCE",
-					    "STORE_SESSION", "KEYS_UPDATED",  "KEYS_EXPIRING",
-					    "PATH_CHANGED",  "CLOSED",	      "FAILED"};
+	static const char *const names[] = {"NONE",
+					    "READY",
+					    "RECEIVED",
+					    "SENT",
+					    "EARLY_DATA",
+					    "VALIDATE_PEER",
+					    "WANT_PSK",
+					    "WANT_CREDENTIAL",
+					    "WANT_IDENTITY",
+					    "VALIDATE_SOURCE",
+					    "STORE_SESSION",
+					    "KEYS_UPDATED",
+					    "KEYS_EXPIRING",
+					    "PATH_CHANGED",
+					    "CLOSED",
+					    "FAILED",
+					    "PEER_AUTHENTICATED"};
 	return names[type];
 }
 

@@ -23,6 +23,7 @@ static void take_events(struct tls_pair *p, struct tls_end *end)
 			assert_true(event.u.session.len <= sizeof(end->session));
 			memcpy(end->session, event.u.session.data, event.u.session.len);
 			end->session_len = event.u.session.len;
+			end->sessions++;
 			break;
 		case ENN_EVENT_FAILED:
 			end->failed = true;
@@ -30,6 +31,11 @@ static void take_events(struct tls_pair *p, struct tls_end *end)
 			break;
 		case ENN_EVENT_RECEIVED:
 			end->received += event.u.received.len;
+			break;
+		case ENN_EVENT_PEER_AUTHENTICATED:
+			end->authenticated++;
+			end->accepted = event.u.authenticated.accepted;
+			enn_engine_info(end->e, &end->info);
 			break;
 		case ENN_EVENT_SENT:
 		case ENN_EVENT_EARLY_DATA:

@@ -20,8 +20,11 @@ struct tls_end {
 		info; /* at READY; its pointers live as long as the engine with keepPeerChain */
 	uint8_t session[8192];
 	size_t session_len;
-	size_t received;    /* bytes of handshake and data that came */
-	unsigned questions; /* events that the hook saw */
+	unsigned sessions;	/* that were given to store */
+	size_t received;	/* bytes of handshake and data that came */
+	unsigned questions;	/* events that the hook saw */
+	unsigned authenticated; /* answers to enn_engine_request_peer, and what the last one was */
+	bool accepted;
 };
 
 struct tls_pair {

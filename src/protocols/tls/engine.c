@@ -153,8 +153,7 @@ static enum enn_status tls_ingest(struct enn_engine *e, enn_time now, const stru
 	if (t->ended) {
 		return ENN_E_STATE;
 	}
-	if (t->lent_len > 0 || (t->pending & ENN_TLS_PENDING_RECEIVED) ||
-	    (t->hs != NULL && enn_handshake_parked(t->hs))) {
+	if (t->lent_len > 0 || (t->pending & ENN_TLS_PENDING_RECEIVED) || enn_tls_parked(t)) {
 		return ENN_E_AGAIN;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -183,12 +182,13 @@ static enum enn_status tls_end(struct enn_engine *e, enn_time now)
 static void give_question(struct enn_tls *t, struct enn_event *event)
 {
 	uint16_t scheme = 0;
-	struct enn_bytes data = enn_handshake_question(t->hs, &scheme);
+	const struct enn_handshake *hs = enn_tls_exchange(t);
+	struct enn_bytes data = enn_handshake_question(hs, &scheme);
 
 	if (t->question == ENN_OUTCOME_VALIDATE_PEER) {
 		event->type = ENN_EVENT_VALIDATE_PEER;
 	} else if (t->question == ENN_OUTCOME_WANT_CREDENTIAL) {
-		struct enn_bytes alpn = enn_handshake_question_alpn(t->hs);
+		struct enn_bytes alpn = enn_handshake_question_alpn(hs);
 		event->type = ENN_EVENT_WANT_CREDENTIAL;
 		event->u.credential.server_name = (const char *)data.data;
 		event->u.credential.server_name_len = data.len;
@@ -203,7 +203,7 @@ static void give_question(struct enn_tls *t, struct enn_event *event)
 		event->u.sign.scheme = scheme;
 		event->u.sign.input = data.data;
 		event->u.sign.input_len = data.len;
-		event->u.sign.credential = enn_handshake_signer(t->hs);
+		event->u.sign.credential = enn_handshake_signer(hs);
 	}
 }
 
@@ -220,6 +220,12 @@ static void give_event(struct enn_tls *t, uint32_t bit, struct enn_event *event)
 		break;
 	case ENN_TLS_PENDING_READY:
 		event->type = ENN_EVENT_READY;
+		t->trim_chain = true;
+		break;
+	case ENN_TLS_PENDING_AUTHENTICATED:
+		event->type = ENN_EVENT_PEER_AUTHENTICATED;
+		event->u.authenticated.accepted =
+			enn_post_auth_accepted(t->carrier.result.post_auth);
 		t->trim_chain = true;
 		break;
 	case ENN_TLS_PENDING_SESSION:
@@ -378,10 +384,12 @@ static enum enn_status tls_answer(struct enn_engine *e, enn_time now,
 	enum enn_handshake_outcome outcome;
 
 	ENN_TRY(refuse(t));
-	if (t->hs == NULL || (t->pending & ENN_TLS_PENDING_QUESTION)) {
+	if (enn_tls_exchange(t) == NULL || (t->pending & ENN_TLS_PENDING_QUESTION)) {
 		return ENN_E_STATE;
 	}
-	enum enn_status status = enn_handshake_answer(t->hs, now, answer, &outcome);
+	enum enn_status status = t->hs != NULL
+					 ? enn_handshake_answer(t->hs, now, answer, &outcome)
+					 : enn_post_auth_answer(&t->carrier, now, answer, &outcome);
 	if (status == ENN_OK || status == ENN_E_FAILED) {
 		enn_tls_outcome(t, now, status, outcome);
 		return ENN_OK; /* a failure is an event */
@@ -425,6 +433,25 @@ static enum enn_status export_key12(const struct enn_tls *t, const char *label,
 	return ENN_OK;
 }
 
+static enum enn_status tls_request_peer(struct enn_engine *e, enn_time now)
+{
+	struct enn_tls *t = tls(e);
+
+	(void)now;
+	ENN_TRY(refuse(t));
+	if (t->state != ENN_TLS_STATE_OPEN || !t->carrier.result.server) {
+		return ENN_E_STATE;
+	}
+	if (t->send_closed || t->closing || t->receive_closed) {
+		return ENN_E_CLOSED;
+	}
+	enum enn_status status = enn_post_auth_request(&t->carrier, t->receive.secret);
+	if (status == ENN_E_FAILED) {
+		enn_tls_failed(t);
+	}
+	return status;
+}
+
 static enum enn_status tls_export_key(struct enn_engine *e, const char *label,
 				      const uint8_t *context, size_t context_len, bool early,
 				      uint8_t *out, size_t len)
@@ -455,6 +482,13 @@ static enum enn_status tls_export_key(struct enn_engine *e, const char *label,
 	return ENN_OK;
 }
 
+/* A question after the handshake that nobody will answer any more: the exchange stays as it is. */
+static void give_up_exchange(struct enn_tls *t)
+{
+	enn_post_auth_drop(t->carrier.result.post_auth, t->carrier.env);
+	t->pending &= ~(uint32_t)ENN_TLS_PENDING_QUESTION;
+}
+
 static enum enn_status tls_close(struct enn_engine *e, enn_time now, uint64_t code)
 {
 	struct enn_tls *t = tls(e);
@@ -467,6 +501,9 @@ static enum enn_status tls_close(struct enn_engine *e, enn_time now, uint64_t co
 	}
 	t->closing = true;
 	t->pending &= ~(uint32_t)ENN_TLS_PENDING_RECEIVED;
+	if (enn_post_auth_exchange(t->carrier.result.post_auth) != NULL && enn_tls_parked(t)) {
+		give_up_exchange(t);
+	}
 	if (t->state ==
 	    ENN_TLS_STATE_HANDSHAKE) { /* §6.1: canceled; nothing was accepted that could be lost */
 		enn_handshake_free(t->hs);
@@ -523,6 +560,7 @@ static const struct enn_engine_ops ops = {
 	.close = tls_close,
 	.info = tls_info,
 	.error = tls_error,
+	.request_peer = tls_request_peer,
 };
 
 static enum enn_status tls_new(const struct enn_protocol *protocol, const struct enn_env *env,

@@ -174,6 +174,9 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		t->question = outcome;
 		t->pending |= ENN_TLS_PENDING_QUESTION;
 		break;
+	case ENN_OUTCOME_PEER_AUTHENTICATED:
+		t->pending |= ENN_TLS_PENDING_AUTHENTICATED;
+		break;
 	case ENN_OUTCOME_COMPLETE: {
 		bool changed = t->carrier.result.early_data == ENN_EARLY_DATA_REJECTED &&
 			       t->early_sent > 0 && enn_handshake_changed_alpn(t->hs);
@@ -200,9 +203,8 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		}
 		if (t->carrier.result.server && t->carrier.result.tickets_usable &&
 		    !enn_tls_is_12(t)) {
-			uint64_t n = t->carrier.security->value[ENN_SECURITY_TICKETS];
-			n = t->carrier.result.resumed && n > 1 ? 1 : n;
-			for (uint64_t i = 0; i < n && t->state == ENN_TLS_STATE_OPEN; i++) {
+			unsigned n = t->carrier.result.tickets_expected;
+			for (unsigned i = 0; i < n && t->state == ENN_TLS_STATE_OPEN; i++) {
 				if (enn_post_send_ticket(&t->carrier, now) != ENN_OK) {
 					enn_tls_failed(t);
 				}
@@ -286,6 +288,14 @@ static void post_handshake_12(struct enn_tls *t, struct enn_bytes message)
 	}
 }
 
+/* §4.6.2: nothing may come between the messages of an authentication. */
+static bool is_authentication(const struct enn_tls *t, uint8_t type)
+{
+	return type == ENN_HS_CERTIFICATE_REQUEST || type == ENN_HS_CERTIFICATE ||
+	       type == ENN_HS_CERTIFICATE_VERIFY || type == ENN_HS_FINISHED ||
+	       enn_tls_exchange(t) != NULL;
+}
+
 /* §4.6: what may come after the handshake. */
 static void post_handshake(struct enn_tls *t, enn_time now, struct enn_bytes message, bool more)
 {
@@ -293,6 +303,15 @@ static void post_handshake(struct enn_tls *t, enn_time now, struct enn_bytes mes
 
 	if (enn_tls_is_12(t)) {
 		post_handshake_12(t, message);
+	} else if (is_authentication(t, type) && (t->closing || t->send_closed)) {
+		return; /* we could not answer, or do not want to know any more */
+	} else if (is_authentication(t, type)) {
+		enum enn_handshake_outcome outcome;
+		const uint8_t *secret =
+			t->carrier.result.server ? t->receive.secret : t->send.secret;
+		enum enn_status status =
+			enn_post_auth_receive(&t->carrier, now, message, secret, &outcome);
+		enn_tls_outcome(t, now, status, outcome);
 	} else if (type == ENN_HS_KEY_UPDATE) {
 		receive_key_update(t, message, more);
 	} else if (type == ENN_HS_NEW_SESSION_TICKET && !t->carrier.result.server) {
@@ -431,7 +450,8 @@ static void receive_application_data(struct enn_tls *t, const uint8_t *content, 
 	bool early = t->receive.level == ENN_LEVEL_EARLY;
 
 	if (t->receive.level == ENN_LEVEL_HANDSHAKE || t->receive.level == ENN_LEVEL_INITIAL ||
-	    (t->hs != NULL && enn_tls_is_12(t))) {
+	    (t->hs != NULL && enn_tls_is_12(t)) ||
+	    enn_post_auth_exchange(t->carrier.result.post_auth) != NULL) {
 		enn_tls_fail(t, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
 			     "application data", "application data during the handshake");
 		return;
@@ -647,7 +667,7 @@ bool enn_tls_advance(struct enn_tls *t, enn_time now)
 			}
 			return false;
 		}
-		if (t->hs != NULL && enn_handshake_parked(t->hs)) {
+		if (enn_tls_parked(t)) {
 			enn_tls_stash_input(t);
 			return false;
 		}

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "crypto/aead.h"
 #include "handshake/handshake.h"
+#include "handshake/post_auth.h"
 #include "protocols/tls/wire.h"
 
 struct enn_tls_keys;
@@ -68,12 +69,13 @@ enum enn_tls_pending {
 	ENN_TLS_PENDING_QUESTION = 1u << 1,
 	ENN_TLS_PENDING_READY = 1u << 2,
 	ENN_TLS_PENDING_SESSION = 1u << 3,
-	ENN_TLS_PENDING_KEYS_RECEIVED = 1u << 4,
-	ENN_TLS_PENDING_KEYS_SENT = 1u << 5,
-	ENN_TLS_PENDING_KEYS_EXPIRING = 1u << 6,
-	ENN_TLS_PENDING_RECEIVED = 1u << 7,
-	ENN_TLS_PENDING_CLOSED = 1u << 8,
-	ENN_TLS_PENDING_FAILED = 1u << 9,
+	ENN_TLS_PENDING_AUTHENTICATED = 1u << 4,
+	ENN_TLS_PENDING_KEYS_RECEIVED = 1u << 5,
+	ENN_TLS_PENDING_KEYS_SENT = 1u << 6,
+	ENN_TLS_PENDING_KEYS_EXPIRING = 1u << 7,
+	ENN_TLS_PENDING_RECEIVED = 1u << 8,
+	ENN_TLS_PENDING_CLOSED = 1u << 9,
+	ENN_TLS_PENDING_FAILED = 1u << 10,
 };
 
 #define ENN_TLS_QUEUE 16u /* messages that send accepts before one is sealed */
@@ -137,6 +139,19 @@ struct enn_tls {
 static inline struct enn_tls *enn_tls_of(struct enn_handshake_carrier *c)
 {
 	return (struct enn_tls *)((char *)c - offsetof(struct enn_tls, carrier));
+}
+
+/* The handshake, or an exchange after it; NULL: neither. */
+static inline struct enn_handshake *enn_tls_exchange(const struct enn_tls *t)
+{
+	return t->hs != NULL ? t->hs : enn_post_auth_exchange(t->carrier.result.post_auth);
+}
+
+static inline bool enn_tls_parked(const struct enn_tls *t)
+{
+	const struct enn_handshake *hs = enn_tls_exchange(t);
+
+	return hs != NULL && enn_handshake_parked(hs);
 }
 
 static inline bool enn_tls_is_12(const struct enn_tls *t)

@@ -455,6 +455,11 @@ static bool transmit_round(struct enn_tls *t, struct enn_writer *w)
 	if (t->state == ENN_TLS_STATE_FAILED || t->state == ENN_TLS_STATE_CLOSED) {
 		return false;
 	}
+	/* §4.6.2: a client's Certificate is out, and its signature must follow before anything else. */
+	if (!t->carrier.result.server &&
+	    enn_post_auth_exchange(t->carrier.result.post_auth) != NULL) {
+		return false;
+	}
 	if (t->key_update_owed && t->state == ENN_TLS_STATE_OPEN && !t->send_closed) {
 		renew_keys(t);
 		return true;
