@@ -97,6 +97,20 @@ bool enn_tls12_renegotiation_ok(const struct enn_views *views)
 	       info.data[0] == 0;
 }
 
+bool enn_tls12_points_ok(const struct enn_views *views, bool *malformed)
+{
+	struct enn_bytes data = views->data[ENN_VIEW_EC_POINT_FORMATS];
+	struct enn_reader r = enn_reader_of(data.data, data.len);
+
+	*malformed = false;
+	if (!enn_views_have(views, ENN_VIEW_EC_POINT_FORMATS)) {
+		return true;
+	}
+	struct enn_bytes formats = enn_read_vector(&r, 1, 1, 255);
+	*malformed = !enn_reader_done(&r);
+	return !*malformed && memchr(formats.data, 0, formats.len) != NULL;
+}
+
 void enn_tls12_write_empty(struct enn_handshake *hs, struct enn_writer *w, enum enn_view view)
 {
 	size_t data = enn_hs_extension_begin(hs, w, view);

@@ -117,6 +117,8 @@ enum enn_status enn_tls12_check_finished(struct enn_handshake *hs, struct enn_by
 enum enn_status enn_tls12_derive(struct enn_handshake *hs, struct enn_bytes psk);
 /* renegotiation_info of a first handshake (RFC 5746 §3.4, §3.6): one zero byte. */
 bool enn_tls12_renegotiation_ok(const struct enn_views *views);
+/* ec_point_formats, where it is sent, must name the uncompressed form (RFC 8422 §5.1.2). */
+bool enn_tls12_points_ok(const struct enn_views *views, bool *malformed);
 void enn_tls12_write_empty(struct enn_handshake *hs, struct enn_writer *w, enum enn_view view);
 void enn_tls12_write_renegotiation(struct enn_handshake *hs, struct enn_writer *w);
 

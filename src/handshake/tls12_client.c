@@ -86,12 +86,35 @@ static enum enn_status take_alpn(struct enn_handshake *hs, struct enn_bytes data
 	return enn_client_take_alpn(hs, alpn);
 }
 
+/* Answers that say all by being there, and the point formats. */
+static enum enn_status check_contents(struct enn_handshake *hs, const struct enn_views *views)
+{
+	static const enum enn_view empty[] = {ENN_VIEW_SERVER_NAME, ENN_VIEW_STATUS_REQUEST,
+					      ENN_VIEW_EXTENDED_MAIN_SECRET,
+					      ENN_VIEW_SESSION_TICKET};
+	bool malformed = false;
+	bool points = enn_tls12_points_ok(views, &malformed);
+
+	for (size_t i = 0; i < ENN_ARRAY_LEN(empty); i++) {
+		malformed = malformed ||
+			    (enn_views_have(views, empty[i]) && views->data[empty[i]].len != 0);
+	}
+	if (malformed) {
+		return enn_tls12_fail(hs, ENN_ALERT_DECODE_ERROR, ENN_REASON_PROTOCOL_FAILED,
+				      "ServerHello", "an extension is malformed");
+	}
+	return points ? ENN_OK
+		      : illegal(hs, "ServerHello.ec_point_formats",
+				"the uncompressed form is missing");
+}
+
 static enum enn_status take_extensions(struct enn_handshake *hs, const struct enn_server_hello *sh)
 {
 	const struct enn_views *views = &sh->views;
 	struct enn_tls12 *t = hs->tls12;
 
 	ENN_TRY(enn_hs_check_views(hs, views, ANSWERS, "ServerHello"));
+	ENN_TRY(check_contents(hs, views));
 	if (enn_views_have(views, ENN_VIEW_ALPN)) {
 		ENN_TRY(take_alpn(hs, views->data[ENN_VIEW_ALPN]));
 	}

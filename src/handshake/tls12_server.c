@@ -13,6 +13,18 @@ static enum enn_status fail(struct enn_handshake *hs, enum enn_alert alert, enum
 
 /* ---- ClientHello: form and security ---------------------------------------------------------------- */
 
+static enum enn_status check_points(struct enn_handshake *hs, const struct enn_client_hello *ch)
+{
+	bool malformed;
+
+	if (enn_tls12_points_ok(&ch->views, &malformed)) {
+		return ENN_OK;
+	}
+	return fail(hs, malformed ? ENN_ALERT_DECODE_ERROR : ENN_ALERT_ILLEGAL_PARAMETER,
+		    ENN_REASON_PROTOCOL_FAILED, "ClientHello.ec_point_formats",
+		    malformed ? "is malformed" : "the uncompressed form is missing");
+}
+
 static enum enn_status check_hello(struct enn_handshake *hs, const struct enn_client_hello *ch)
 {
 	if (memchr(ch->compression.data, 0, ch->compression.len) == NULL) {
@@ -45,7 +57,7 @@ static enum enn_status check_hello(struct enn_handshake *hs, const struct enn_cl
 			    "the client does not bind the main secret to the handshake (RFC 7627)");
 	}
 	hs->c->result.extended_main_secret = ems;
-	return ENN_OK;
+	return check_points(hs, ch);
 }
 
 /* RFC 8422 §5.1: who names no groups takes any; we take our first. */
