@@ -77,6 +77,8 @@ enum enn_status enn_tls12_send_ticket(struct enn_handshake *hs, enn_time now)
 			enn_write_vector(&out.w, 2, ticket, len); /* §3.3: may be empty */
 			status = enn_hs_commit(hs, &out);
 		}
+	} else if (status == ENN_E_MEMORY) {
+		status = enn_handshake_no_memory(hs->c, "NewSessionTicket");
 	} else {
 		status = enn_tls12_fail(hs, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM,
 					"NewSessionTicket", "sealing a ticket failed");
