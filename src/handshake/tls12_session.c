@@ -174,6 +174,9 @@ static enum enn_status judge(struct enn_handshake *hs, const struct enn_client_h
 	} else if (enn_tls12_suite(hs, s->suite) == NULL ||
 		   !enn_u16_list_has(ch->cipher_suites, s->suite)) {
 		why = "its cipher suite is not shared now";
+	} else if (enn_tls_suite_mac_len(enn_tls_suite_by_code(s->suite)) > 0 &&
+		   !enn_views_have(&ch->views, ENN_VIEW_ENCRYPT_THEN_MAC)) {
+		why = "the client does not put the MAC over the ciphertext now";
 	} else {
 		why = enn_psk_session_obstacle(hs, ch, s, wall);
 	}

@@ -36,9 +36,27 @@ static bool set_list(struct enn_security *s, enum enn_security_parameter id,
 	return must(enn_security_set_list(s, id, text, NULL), text);
 }
 
+/* The suites of TLS 1.3, then one of TLS 1.2 with each kind of authentication. */
+static bool set_suites(struct enn_security *s, const struct sim_side *side)
+{
+	const char *name = sim_suite12_names[side->suite12];
+	char text[400];
+	size_t n;
+
+	sim_list_text(&side->suites, sim_suite_names, text, sizeof(text));
+	n = strlen(text);
+	(void)snprintf(text + n, sizeof(text) - n,
+		       ":TLS_ECDHE_ECDSA_WITH_%s:TLS_ECDHE_RSA_WITH_%s:TLS_ECDHE_PSK_WITH_%s", name,
+		       name, name);
+	return must(enn_security_set_list(s, ENN_SECURITY_CIPHER_SUITES, text, NULL), text) &&
+	       must(enn_security_set_bool(s, ENN_SECURITY_LEGACY_CBC, side->suite12 >= SIM_CBC12),
+		    "legacyCbc");
+}
+
 static bool set_lists(struct enn_security *s, const struct sim_side *side)
 {
-	bool ok = set_list(s, ENN_SECURITY_CIPHER_SUITES, &side->suites, sim_suite_names) &&
+	bool ok = set_suites(s, side) &&
+		  set_list(s, ENN_SECURITY_VERSIONS, &side->versions, sim_version_names) &&
 		  set_list(s, ENN_SECURITY_GROUPS, &side->groups, sim_group_names) &&
 		  set_list(s, ENN_SECURITY_PSK_MODES, &side->modes, sim_mode_names);
 

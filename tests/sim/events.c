@@ -41,6 +41,7 @@ static void on_ready(struct sim_endpoint *ep)
 	ep->ready_at = ep->w->now;
 	ep->w->run->count.ready++;
 	enn_engine_info(ep->e, &ep->info);
+	ep->w->run->count.tls12 += ep->info.version_code == 0x0303;
 	if (!ep->info.ready || ep->info.server != ep->server || ep->info.alpn_len > 31) {
 		sim_violation(ep->w->run, "%s: enn_engine_info contradicts READY", ep->name);
 		return;
@@ -72,13 +73,18 @@ static void on_session(struct sim_endpoint *ep, const struct enn_event *event)
 	if (event->u.session.expires != last) {
 		sim_violation(run, "a session's expiry is wrong");
 	}
+	/* A client that resumes in TLS 1.2 is ready first, with what the session before said. */
+	int64_t issued =
+		server->env.wall_offset + (int64_t)(server->ready ? server->ready_at : ep->w->now);
+	bool authenticated = server->ready
+				     ? server->info.peer_authenticated && !server->info.external_psk
+				     : run->session.client_authenticated;
 	free(run->session.blob);
 	run->session = (struct sim_session){
 		.blob = malloc(blob.len),
 		.len = blob.len,
-		.server_issued = server->env.wall_offset + (int64_t)server->ready_at,
-		.client_authenticated =
-			server->info.peer_authenticated && !server->info.external_psk,
+		.server_issued = issued,
+		.client_authenticated = authenticated,
 		.side = {*ep->side, *server->side},
 	};
 	if (run->session.blob == NULL) {
@@ -307,6 +313,13 @@ static void on_event(struct sim_endpoint *ep, const struct enn_event *event)
 		break;
 	case ENN_EVENT_FAILED:
 		on_failed(ep, event);
+		break;
+	case ENN_EVENT_KEYS_EXPIRING:
+		if (ep->info.version_code != 0x0303 || ep->expiring) {
+			sim_violation(ep->w->run, "%s: KEYS_EXPIRING twice, or in TLS 1.3",
+				      ep->name);
+		}
+		ep->expiring = true;
 		break;
 	default:
 		sim_violation(ep->w->run, "%s: event %d does not belong to TLS", ep->name,

@@ -79,9 +79,10 @@ static void check_agreement(struct sim_world *w)
 	const struct enn_info *a = &w->ep[0].info;
 	const struct enn_info *b = &w->ep[1].info;
 
-	if (a->cipher_code != b->cipher_code || a->key_exchange_code != b->key_exchange_code ||
-	    a->resumed != b->resumed || a->external_psk != b->external_psk ||
-	    a->hello_retry != b->hello_retry || strcmp(w->ep[0].alpn, w->ep[1].alpn) != 0) {
+	if (a->version_code != b->version_code || a->cipher_code != b->cipher_code ||
+	    a->key_exchange_code != b->key_exchange_code || a->resumed != b->resumed ||
+	    a->external_psk != b->external_psk || a->hello_retry != b->hello_retry ||
+	    strcmp(w->ep[0].alpn, w->ep[1].alpn) != 0) {
 		sim_violation(w->run, "the sides agreed on different things");
 	}
 	if (memcmp(w->ep[0].exported, w->ep[1].exported, sizeof(w->ep[0].exported)) != 0 ||
@@ -128,6 +129,10 @@ static void check_negotiated(struct sim_world *w, const struct sim_expect *x)
 	const struct enn_info *c = &w->ep[0].info;
 	const struct enn_info *s = &w->ep[1].info;
 
+	if (c->version_code != x->version || s->version_code != x->version) {
+		sim_violation(w->run, "version %04x and %04x, expected %04x", c->version_code,
+			      s->version_code, x->version);
+	}
 	if (c->cipher_code != x->suite || c->key_exchange_code != x->group ||
 	    c->hello_retry != x->hello_retry || c->resumed != x->resumed ||
 	    c->external_psk != x->external_psk || strcmp(w->ep[0].alpn, x->alpn) != 0) {
@@ -196,7 +201,7 @@ static bool harmless(const struct sim_world *w, int d)
 	const struct sim_wire_spot *spot = &w->wire[d].spot;
 	const struct sim_endpoint *sender = &w->ep[d];
 	const struct sim_endpoint *receiver = &w->ep[!d];
-	bool protected_record = spot->type == 23;
+	bool protected_record = spot->is_protected;
 
 	if (fault->offset >= sender->close_offset ||
 	    fault->offset >= receiver->stopped_reading_at) {

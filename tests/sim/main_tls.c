@@ -18,7 +18,7 @@
 static const char *program;
 
 struct totals {
-	uint64_t runs, steps, bytes, ready, resumed, early, failed, again;
+	uint64_t runs, steps, bytes, ready, tls12, resumed, early, failed, again;
 	size_t peak;
 };
 
@@ -35,6 +35,7 @@ static uint64_t run_once(struct sim_lab *lab, const struct sim_scenario *scenari
 	totals->steps += run.count.steps;
 	totals->bytes += run.count.bytes;
 	totals->ready += run.count.ready;
+	totals->tls12 += run.count.tls12;
 	totals->resumed += run.count.resumed;
 	totals->early += run.count.early;
 	totals->failed += run.count.failed;
@@ -119,12 +120,14 @@ static int run_range(struct sim_lab *lab, uint64_t from, uint64_t to)
 		all = all && ok;
 	}
 	printf("# %llu runs (%llu of them repeats), %llu steps, %llu bytes on the wire, "
-	       "%llu sides ready, %llu resumptions, %llu with early data, %llu failures wanted; "
+	       "%llu sides ready (%llu in TLS 1.2), %llu resumptions, %llu with early data, %llu "
+	       "failures wanted; "
 	       "at most %zu bytes of memory before READY; %.1f s\n",
 	       (unsigned long long)totals.runs, (unsigned long long)(2 * totals.again),
 	       (unsigned long long)totals.steps, (unsigned long long)totals.bytes,
-	       (unsigned long long)totals.ready, (unsigned long long)totals.resumed,
-	       (unsigned long long)totals.early, (unsigned long long)totals.failed, totals.peak,
+	       (unsigned long long)totals.ready, (unsigned long long)totals.tls12,
+	       (unsigned long long)totals.resumed, (unsigned long long)totals.early,
+	       (unsigned long long)totals.failed, totals.peak,
 	       (double)(clock() - began) / CLOCKS_PER_SEC);
 	return all ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What two TLS 1.3 endpoints with given parameters must agree on, or which of them must refuse:
+ * What two endpoints of TLS 1.3 with given parameters must agree on, or which of them must refuse:
  * RFC 8446 §4.1.1, §4.2.8 to §4.2.11 and §4.4 once more, from the scenario alone.
  */
 #include <string.h>
@@ -57,7 +57,7 @@ static bool shared_hash(const struct sim_side *c, const struct sim_side *s, int 
 	return false;
 }
 
-static void fails(struct sim_expect *x, bool by_server, enum enn_reason reason, uint8_t alert)
+void sim_fails(struct sim_expect *x, bool by_server, enum enn_reason reason, uint8_t alert)
 {
 	x->success = false;
 	x->by_server = by_server;
@@ -68,7 +68,7 @@ static void fails(struct sim_expect *x, bool by_server, enum enn_reason reason, 
 /* ---- ALPN ---------------------------------------------------------------------------------- */
 
 /* RFC 7301 §3.2. False: the server refuses. */
-static bool choose_alpn(struct sim_expect *x, const struct sim_side *c, const struct sim_side *s)
+bool sim_choose_alpn(struct sim_expect *x, const struct sim_side *c, const struct sim_side *s)
 {
 	x->alpn = "";
 	if (c->alpn.count == 0 || s->alpn.count == 0) {
@@ -120,48 +120,63 @@ static bool same_client(const struct sim_side *a, const struct sim_side *b)
 	       (!a->has_certificate || a->key == b->key);
 }
 
-static void client_offers(struct offer *o, const struct sim_run *run,
-			  const struct sim_connection *conn)
+bool sim_offers_session(const struct sim_run *run, const struct sim_connection *conn,
+			struct enn_session *view)
 {
 	const struct sim_side *c = &conn->side[0];
 	struct enn_bytes blob = {run->session.blob, run->session.len};
 	int64_t now = SIM_EPOCH * (int64_t)ENN_SECOND + run->skew + (int64_t)run->now;
 	const char *name = c->wrong_name ? "other.sim.example" : SIM_SERVER_NAME;
 
-	o->external = c->psk != SIM_PSK_NONE && has_hash(&c->suites, c->psk_sha384);
 	if (!conn->offer_session || blob.data == NULL || !c->resume ||
-	    !enn_session_decode(blob, &o->view)) {
+	    !enn_session_decode(blob, view)) {
+		return false;
+	}
+	return now - view->issued < (int64_t)view->lifetime * (int64_t)ENN_SECOND &&
+	       view->server_name.len == strlen(name) &&
+	       memcmp(view->server_name.data, name, strlen(name)) == 0 &&
+	       same_client(c, &run->session.side[0]) &&
+	       (view->peer_authenticated || c->trust == SIM_TRUST_NONE);
+}
+
+static void client_offers(struct offer *o, const struct sim_run *run,
+			  const struct sim_connection *conn)
+{
+	const struct sim_side *c = &conn->side[0];
+
+	o->external = c->psk != SIM_PSK_NONE && has_hash(&c->suites, c->psk_sha384);
+	if (!sim_offers_session(run, conn, &o->view)) {
 		return;
 	}
 	for (int i = 0; i < 3; i++) {
 		o->session_suite = suite_codes[i] == o->view.suite ? i : o->session_suite;
 	}
-	o->session = now - o->view.issued < (int64_t)o->view.lifetime * (int64_t)ENN_SECOND &&
-		     o->view.server_name.len == strlen(name) &&
-		     memcmp(o->view.server_name.data, name, strlen(name)) == 0 &&
-		     index_of(&c->suites, (uint8_t)o->session_suite) >= 0 &&
-		     same_client(c, &run->session.side[0]) &&
-		     (o->view.peer_authenticated || c->trust == SIM_TRUST_NONE);
+	o->session = index_of(&c->suites, (uint8_t)o->session_suite) >= 0;
 	o->early = o->session && c->early && o->view.max_early_data > 0 &&
 		   session_alpn_offered(&o->view, c);
 }
 
-static bool server_takes_session(const struct offer *o, const struct sim_run *run,
-				 const struct sim_connection *conn)
+bool sim_takes_session(const struct sim_run *run, const struct sim_connection *conn)
 {
 	const struct sim_side *s = &conn->side[1];
 	int64_t age =
 		SIM_EPOCH * (int64_t)ENN_SECOND + (int64_t)run->now - run->session.server_issued;
 
 	/* the margin: the hello is on its way for a while */
-	return o->session && s->resume && age < (int64_t)86399 * (int64_t)ENN_SECOND &&
-	       shared_hash(&conn->side[0], s, suite_hashes[o->session_suite]) &&
+	return s->resume && age < (int64_t)86399 * (int64_t)ENN_SECOND &&
 	       (same_rules(s, &run->session.side[1]) ||
 		(!run->session.client_authenticated && s->has_certificate)) &&
 	       (run->session.client_authenticated || !s->require_client);
 }
 
-static bool server_knows(const struct sim_side *c, const struct sim_side *s)
+static bool server_takes_session(const struct offer *o, const struct sim_run *run,
+				 const struct sim_connection *conn)
+{
+	return o->session && sim_takes_session(run, conn) &&
+	       shared_hash(&conn->side[0], &conn->side[1], suite_hashes[o->session_suite]);
+}
+
+bool sim_server_knows(const struct sim_side *c, const struct sim_side *s)
 {
 	return s->psk == SIM_PSK_SHARED &&
 	       (c->psk == SIM_PSK_SHARED || c->psk == SIM_PSK_OTHER_KEY) &&
@@ -186,11 +201,11 @@ static bool choose_psk(struct sim_expect *x, struct offer *o, const struct sim_r
 	if (server_takes_session(o, run, conn)) {
 		o->chosen = CHOSE_SESSION;
 		o->hash = suite_hashes[o->session_suite];
-	} else if (o->external && server_knows(c, s) && shared_hash(c, s, c->psk_sha384)) {
+	} else if (o->external && sim_server_knows(c, s) && shared_hash(c, s, c->psk_sha384)) {
 		o->chosen = CHOSE_EXTERNAL;
 		o->hash = c->psk_sha384;
 		if (c->psk == SIM_PSK_OTHER_KEY) {
-			fails(x, true, ENN_REASON_UNKNOWN_PSK, 51);
+			sim_fails(x, true, ENN_REASON_UNKNOWN_PSK, 51);
 			return false;
 		}
 	}
@@ -236,15 +251,15 @@ static int choose_group(struct sim_expect *x, const struct sim_side *c, const st
 static bool judge(struct sim_expect *x, bool by_server, const struct sim_side *judge)
 {
 	if (judge->trust == SIM_TRUST_STRANGER) {
-		fails(x, by_server, ENN_REASON_CERT_UNKNOWN_ISSUER, 48);
+		sim_fails(x, by_server, ENN_REASON_CERT_UNKNOWN_ISSUER, 48);
 		return false;
 	}
 	if (judge->wrong_name && judge->trust == SIM_TRUST_ROOT) {
-		fails(x, by_server, ENN_REASON_CERT_NAME_MISMATCH, 42);
+		sim_fails(x, by_server, ENN_REASON_CERT_NAME_MISMATCH, 42);
 		return false;
 	}
 	if (judge->trust == SIM_TRUST_DELEGATE && !judge->answer_yes) {
-		fails(x, by_server, ENN_REASON_CERT_REJECTED, 46);
+		sim_fails(x, by_server, ENN_REASON_CERT_REJECTED, 46);
 		return false;
 	}
 	return true;
@@ -253,16 +268,16 @@ static bool judge(struct sim_expect *x, bool by_server, const struct sim_side *j
 static bool can_sign(struct sim_expect *x, bool server, const struct sim_side *side)
 {
 	if (side->external_key && !side->answer_yes) {
-		fails(x, server, ENN_REASON_ESTABLISHMENT_FAILED, 80);
+		sim_fails(x, server, ENN_REASON_ESTABLISHMENT_FAILED, 80);
 		return false;
 	}
 	return true;
 }
 
-static bool authenticate(struct sim_expect *x, const struct sim_side *c, const struct sim_side *s)
+bool sim_authenticate(struct sim_expect *x, const struct sim_side *c, const struct sim_side *s)
 {
 	if (!s->has_certificate) {
-		fails(x, true, ENN_REASON_UNKNOWN_PSK, 40);
+		sim_fails(x, true, ENN_REASON_UNKNOWN_PSK, 40);
 		return false;
 	}
 	if (!can_sign(x, true, s)) {
@@ -279,7 +294,9 @@ static bool authenticate(struct sim_expect *x, const struct sim_side *c, const s
 	}
 	if (!c->has_certificate) {
 		if (s->require_client) {
-			fails(x, true, ENN_REASON_CERT_MISSING, 116);
+			/* there is no alert of its own before TLS 1.3 */
+			sim_fails(x, true, ENN_REASON_CERT_MISSING,
+				  x->version == 0x0303 ? 40 : 116);
 		}
 		return !s->require_client;
 	}
@@ -322,10 +339,19 @@ void sim_expect(struct sim_expect *x, const struct sim_run *run, size_t index)
 	int group = -1;
 
 	memset(x, 0, sizeof(*x));
+	x->version = (uint16_t)sim_version(conn);
+	if (x->version == 0) {
+		sim_fails(x, true, ENN_REASON_NO_SHARED_PARAMETERS, 70);
+		return;
+	}
+	if (x->version == 0x0303) {
+		sim_expect12(x, run, index);
+		return;
+	}
 	client_offers(&o, run, conn);
 	x->quiet = o.early;
-	if (!choose_alpn(x, c, s)) {
-		fails(x, true, ENN_REASON_NO_SHARED_PARAMETERS, 120);
+	if (!sim_choose_alpn(x, c, s)) {
+		sim_fails(x, true, ENN_REASON_NO_SHARED_PARAMETERS, 120);
 		return;
 	}
 	bool psk_ok = choose_psk(x, &o, run, conn, &ke);
@@ -335,7 +361,7 @@ void sim_expect(struct sim_expect *x, const struct sim_run *run, size_t index)
 		group = choose_group(x, c, s);
 	}
 	if (suite < 0 || (with_group && group < 0)) {
-		fails(x, true, ENN_REASON_NO_SHARED_PARAMETERS, 40);
+		sim_fails(x, true, ENN_REASON_NO_SHARED_PARAMETERS, 40);
 		return;
 	}
 	if (!psk_ok) {
@@ -347,7 +373,7 @@ void sim_expect(struct sim_expect *x, const struct sim_run *run, size_t index)
 	x->resumed = o.chosen == CHOSE_SESSION;
 	x->external_psk = o.chosen == CHOSE_EXTERNAL;
 	if (o.chosen == CHOSE_NONE) {
-		x->success = authenticate(x, c, s);
+		x->success = sim_authenticate(x, c, s);
 		return;
 	}
 	x->success = true;

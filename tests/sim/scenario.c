@@ -9,6 +9,10 @@
 
 const char *const sim_suite_names[3] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
 					"TLS_CHACHA20_POLY1305_SHA256"};
+const char *const sim_version_names[2] = {"TLSv1.3", "TLSv1.2"};
+const char *const sim_suite12_names[SIM_SUITES12] = {
+	"AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256", "AES_128_CBC_SHA",
+	"AES_256_CBC_SHA",    "AES_128_CBC_SHA256", "AES_256_CBC_SHA384"};
 const char *const sim_group_names[3] = {"X25519", "P-256", "P-384"};
 const char *const sim_mode_names[2] = {"psk_ke", "psk_dhe_ke"};
 const char *const sim_alpn_names[3] = {"h2", "http/1.1", "ennead/1"};
@@ -24,12 +28,26 @@ void sim_list_text(const struct sim_list *list, const char *const *names, char *
 	}
 }
 
+static bool speaks(const struct sim_side *side, uint8_t version)
+{
+	return memchr(side->versions.at, version, side->versions.count) != NULL;
+}
+
+unsigned sim_version(const struct sim_connection *c)
+{
+	if (speaks(&c->side[0], 0) && speaks(&c->side[1], 0)) {
+		return 0x0304; /* never less when both can */
+	}
+	return speaks(&c->side[0], 1) && speaks(&c->side[1], 1) ? 0x0303 : 0;
+}
+
 /* ---- a plain one -------------------------------------------------------------------------- */
 
 static void plain_side(struct sim_side *side, bool server)
 {
 	*side = (struct sim_side){
 		.suites = {3, {0, 1, 2}},
+		.versions = {2, {0, 1}},
 		.groups = {2, {0, 1}},
 		.modes = {1, {1}},
 		.has_certificate = server,
@@ -131,6 +149,16 @@ static void draw_psk(struct sim_rng *r, struct sim_side *client, struct sim_side
 	}
 }
 
+static struct sim_list draw_versions(struct sim_rng *r)
+{
+	uint64_t x = sim_rng_below(r, 100);
+
+	if (x < 8) {
+		return (struct sim_list){1, {0}};
+	}
+	return x < 25 ? (struct sim_list){1, {1}} : (struct sim_list){2, {0, 1}};
+}
+
 static void draw_parameters(struct sim_rng *r, struct sim_side *side, bool server)
 {
 	static const uint64_t paddings[] = {0, 0, 0, 16, 64, 256, 1024, 4096, 16384};
@@ -143,6 +171,7 @@ static void draw_parameters(struct sim_rng *r, struct sim_side *side, bool serve
 	side->suites = sim_rng_chance(r, 50) ? side->suites : draw_list(r, 3);
 	side->groups = sim_rng_chance(r, 40) ? side->groups : draw_list(r, 3);
 	side->modes = sim_rng_chance(r, 60) ? side->modes : draw_list(r, 2);
+	side->versions = draw_versions(r);
 	side->alpn.count = 0;
 	if (sim_rng_chance(r, 50)) {
 		side->alpn = draw_list(r, 3);
@@ -317,6 +346,7 @@ static void pacify(struct sim_rng *r, struct sim_connection *c)
 	server->require_client = false;
 	server->trust = SIM_TRUST_ROOT;
 	server->alpn = client->alpn;
+	server->versions = client->versions;
 	client->early = server->early = sim_rng_chance(r, 80);
 	for (int i = 0; i < 2; i++) {
 		c->side[i].answer_yes = true;
@@ -335,6 +365,9 @@ static void draw_first(struct sim_rng *r, struct sim_connection *c)
 		draw_application(r, &c->side[i]);
 	}
 	both_cannot_wait(c);
+	uint64_t suite12 = sim_rng_below(r, 2 * SIM_SUITES12);
+	c->side[0].suite12 = c->side[1].suite12 =
+		(uint8_t)(suite12 < SIM_SUITES12 ? suite12 : suite12 % SIM_CBC12);
 	draw_psk(r, &c->side[0], &c->side[1]);
 	c->gap = sim_rng_below(r, 1000) * ENN_SECOND;
 }
@@ -355,6 +388,9 @@ void sim_scenario_draw(struct sim_scenario *s, uint64_t seed)
 			draw_first(&r, c);
 			if (s->count > 1) {
 				pacify(&r, c);
+			}
+			if (s->count == 2 && sim_version(c) == 0x0303 && sim_rng_chance(&r, 50)) {
+				c->side[1].tickets = 0; /* a session by its id */
 			}
 		} else {
 			*c = s->connection[i - 1];
@@ -382,7 +418,9 @@ static void print_side(const struct sim_side *side, bool server)
 	static const char *const trusts[] = {"root", "stranger", "delegate", "none"};
 	static const char *const psks[] = {"none", "shared", "other key", "unknown"};
 	static const char *const keys[] = {"ed25519", "p256", "p384", "rsa"};
-	char suites[128], groups[64], modes[64], alpn[64];
+	char suites[128], groups[64], modes[64], alpn[64], versions[32];
+
+	sim_list_text(&side->versions, sim_version_names, versions, sizeof(versions));
 
 	sim_list_text(&side->suites, sim_suite_names, suites, sizeof(suites));
 	sim_list_text(&side->groups, sim_group_names, groups, sizeof(groups));
@@ -400,8 +438,9 @@ static void print_side(const struct sim_side *side, bool server)
 	       side->resume, side->early, side->tickets, (unsigned long long)side->max_early_data,
 	       side->answer_yes ? "yes" : "no",
 	       (unsigned long long)(side->answer_delay / ENN_MILLISECOND));
-	printf("#     takes records of %llu, asks for %llu\n",
-	       (unsigned long long)side->record_limit, (unsigned long long)side->max_fragment);
+	printf("#     %s, in 1.2 %s, takes records of %llu, asks for %llu\n", versions,
+	       sim_suite12_names[side->suite12], (unsigned long long)side->record_limit,
+	       (unsigned long long)side->max_fragment);
 	printf("#     padding %llu record %llu update %llu timeout %llu | %zu bytes (%zu early) in "
 	       "%zu..%zu, %s, %u rekeys (%u%% both), pause %u%%, batch %zu..%zu, pieces %u%s%s\n",
 	       (unsigned long long)side->padding, (unsigned long long)side->max_record,

@@ -17,6 +17,10 @@ struct sim_list {
 	uint8_t at[4];
 };
 extern const char *const sim_suite_names[3];
+extern const char *const sim_version_names[2]; /* TLSv1.3, TLSv1.2 */
+#define SIM_SUITES12 7u
+#define SIM_CBC12    3u /* the first with CBC */
+extern const char *const sim_suite12_names[SIM_SUITES12];
 extern const char *const sim_group_names[3];
 extern const char *const sim_mode_names[2]; /* psk_ke, psk_dhe_ke */
 extern const char *const sim_alpn_names[3];
@@ -55,6 +59,8 @@ enum sim_upset {
 struct sim_side {
 	/* security parameters */
 	struct sim_list suites, groups, modes, alpn;
+	struct sim_list versions;
+	uint8_t suite12; /* TLS 1.2: one of sim_suite12_names, with each kind of authentication */
 	enum sim_trust trust;
 	bool wrong_name; /* client: asks for another server than the certificate's */
 	bool has_certificate;
@@ -110,6 +116,8 @@ struct sim_scenario {
 void sim_scenario_draw(struct sim_scenario *s, uint64_t seed);
 /* A plain full handshake with a little data, without faults: what hand-written ones start from. */
 void sim_scenario_plain(struct sim_scenario *s, uint64_t seed, size_t connections);
+/* What the two negotiate: 0x0304, 0x0303, or 0. */
+unsigned sim_version(const struct sim_connection *c);
 /* "A:B:C" of the chosen names. */
 void sim_list_text(const struct sim_list *list, const char *const *names, char *out, size_t cap);
 /* For people: one line per connection and side. */

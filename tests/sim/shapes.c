@@ -90,6 +90,48 @@ static void shape_early_retry(struct sim_scenario *s)
 	s->connection[1].side[1].groups = (struct sim_list){1, {1}};
 }
 
+static void speak_12(struct sim_scenario *s)
+{
+	for (size_t k = 0; k < s->count; k++) {
+		s->connection[k].side[0].versions = (struct sim_list){1, {1}};
+	}
+}
+
+/* TLS 1.2: the client shows a certificate; small records. */
+static void shape_mutual_12(struct sim_scenario *s)
+{
+	shape_mutual(s);
+	s->seed = 7008;
+	speak_12(s);
+	s->connection[0].side[0].record_limit = 300;
+}
+
+static void shape_resumed_12(struct sim_scenario *s)
+{
+	sim_scenario_plain(s, 7009, 2);
+	speak_12(s);
+}
+
+static void shape_by_id_12(struct sim_scenario *s)
+{
+	sim_scenario_plain(s, 7010, 2);
+	speak_12(s);
+	for (int k = 0; k < 2; k++) {
+		s->connection[k].side[1].tickets = 0;
+		for (int i = 0; i < 2; i++) {
+			s->connection[k].side[i].suite12 = SIM_CBC12;
+		}
+	}
+}
+
+static void shape_psk_12(struct sim_scenario *s)
+{
+	shape_psk(s);
+	s->seed = 7011;
+	speak_12(s);
+	s->connection[0].side[0].suite12 = s->connection[0].side[1].suite12 = 2;
+}
+
 const struct sim_shape sim_shapes[SIM_SHAPES] = {
 	{"full", shape_full},
 	{"mutual", shape_mutual},
@@ -99,4 +141,8 @@ const struct sim_shape sim_shapes[SIM_SHAPES] = {
 	{"early", shape_early},
 	{"early-refused", shape_early_refused},
 	{"early-retry", shape_early_retry},
+	{"mutual-12", shape_mutual_12},
+	{"resumed-12", shape_resumed_12},
+	{"by-id-12", shape_by_id_12},
+	{"psk-12", shape_psk_12},
 };

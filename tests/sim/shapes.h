@@ -8,7 +8,7 @@
 
 #include "scenario.h"
 
-#define SIM_SHAPES 8
+#define SIM_SHAPES 12
 
 struct sim_shape {
 	const char *name;

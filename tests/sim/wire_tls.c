@@ -14,18 +14,26 @@
 #define MAX_PLAINTEXT	 16384u
 
 void sim_wire_init(struct sim_wire *wire, bool server, uint64_t watched, uint64_t padding,
-		   uint64_t limit)
+		   uint64_t limit, enum sim_wire_version version)
 {
 	memset(wire, 0, sizeof(*wire));
 	wire->server = server;
 	wire->watched = watched;
 	wire->padding = padding;
 	wire->limit = limit;
+	wire->version = version;
 }
 
 bool sim_wire_whole(const struct sim_wire *wire)
 {
 	return wire->header_len == 0 && wire->left == 0;
+}
+
+static bool is_protected(const struct sim_wire *wire)
+{
+	bool after_ccs = wire->version == SIM_WIRE_TLS12 && wire->ccs > 0;
+
+	return wire->header[0] == TYPE_APPLICATION || (after_ccs && wire->header[0] != TYPE_CCS);
 }
 
 static void look(struct sim_wire *wire, enum sim_wire_part part, uint32_t index)
@@ -34,6 +42,7 @@ static void look(struct sim_wire *wire, enum sim_wire_part part, uint32_t index)
 		wire->spot = (struct sim_wire_spot){.part = part,
 						    .type = wire->header[0],
 						    .previous = wire->last_type,
+						    .is_protected = is_protected(wire),
 						    .index = index,
 						    .record = wire->records};
 	}
@@ -58,6 +67,34 @@ static const char *check_protected(struct sim_wire *wire, uint32_t length)
 	return NULL;
 }
 
+/* RFC 5246 §6.2: after change_cipher_spec every record is protected, whatever its type. The least that protection
+ * adds is a tag; the most, with CBC, an initialisation vector, a block of padding and a MAC. */
+static const char *check_header_12(struct sim_wire *wire, uint8_t type, uint32_t length)
+{
+	if (type == TYPE_CCS) {
+		return length != 1 || wire->ccs++ > 0 ? "a strange change_cipher_spec" : NULL;
+	}
+	if (wire->ccs == 0) {
+		bool wrong = type == TYPE_APPLICATION || (type == TYPE_ALERT && length != 2) ||
+			     length == 0 || length > MAX_PLAINTEXT;
+		wire->hellos += type == TYPE_HANDSHAKE;
+		return wrong ? "a strange unprotected record" : NULL;
+	}
+	wire->protected_records++;
+	return length < TAG || length > wire->limit + 80 ? "a protected record of a strange length"
+							 : NULL;
+}
+
+/* Whatever the version. */
+static const char *check_header_either(struct sim_wire *wire, uint8_t type, uint32_t length)
+{
+	if (type == TYPE_CCS) {
+		return length != 1 || wire->ccs++ > 0 ? "a strange change_cipher_spec" : NULL;
+	}
+	wire->hellos += type == TYPE_HANDSHAKE;
+	return length == 0 || length > MAX_PLAINTEXT + 80 ? "a record of a strange length" : NULL;
+}
+
 static const char *check_header(struct sim_wire *wire)
 {
 	const uint8_t *h = wire->header;
@@ -68,6 +105,13 @@ static const char *check_header(struct sim_wire *wire)
 
 	if (version != 0x0303 && !(first_hello && version == 0x0301)) {
 		return "a record has a wrong version";
+	}
+	if (h[0] < TYPE_CCS || h[0] > TYPE_APPLICATION) {
+		return "a record has an unknown type";
+	}
+	if (wire->version != SIM_WIRE_TLS13) {
+		return wire->version == SIM_WIRE_TLS12 ? check_header_12(wire, h[0], length)
+						       : check_header_either(wire, h[0], length);
 	}
 	switch (h[0]) {
 	case TYPE_CCS: /* §5: at most one, a dummy */
@@ -85,10 +129,8 @@ static const char *check_header(struct sim_wire *wire)
 			return "an unprotected handshake record after protected ones";
 		}
 		return NULL;
-	case TYPE_APPLICATION:
-		return check_protected(wire, length);
 	default:
-		return "a record has an unknown type";
+		return check_protected(wire, length);
 	}
 }
 
@@ -125,7 +167,8 @@ static void see_header(struct sim_wire *wire, uint8_t byte)
  * one may go on in a further record, which only the client's can be here. */
 static void check_body(struct sim_wire *wire, uint8_t first)
 {
-	bool start = wire->header[0] == TYPE_HANDSHAKE && wire->hellos == 1;
+	bool start = wire->header[0] == TYPE_HANDSHAKE && wire->hellos == 1 &&
+		     (wire->version == SIM_WIRE_TLS13 || wire->ccs == 0);
 
 	if (start && first != (wire->server ? 2 : 1) && wire->wrong == NULL) {
 		wire->wrong = "an unprotected handshake message that is no hello";
@@ -152,6 +195,7 @@ void sim_wire_see(struct sim_wire *wire, const uint8_t *data, size_t len)
 			wire->spot = (struct sim_wire_spot){.part = SIM_WIRE_BODY,
 							    .type = wire->header[0],
 							    .previous = wire->last_type,
+							    .is_protected = is_protected(wire),
 							    .index = wire->body_index + ahead,
 							    .record = wire->records};
 		}

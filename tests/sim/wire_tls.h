@@ -23,12 +23,21 @@ struct sim_wire_spot {
 	enum sim_wire_part part;
 	uint8_t type;	  /* of the record */
 	uint8_t previous; /* type of the record before; 0: none */
-	uint32_t index;	  /* of the byte in its part */
-	uint64_t record;  /* the record's number in this direction */
+	bool is_protected;
+	uint32_t index;	 /* of the byte in its part */
+	uint64_t record; /* the record's number in this direction */
+};
+
+/* Which version the records must be of. */
+enum sim_wire_version {
+	SIM_WIRE_TLS13,
+	SIM_WIRE_TLS12,
+	SIM_WIRE_EITHER, /* somebody who changes bytes may have a say in it */
 };
 
 struct sim_wire {
-	bool server;	  /* whose transmissions these are */
+	bool server; /* whose transmissions these are */
+	enum sim_wire_version version;
 	uint64_t watched; /* the offset asked about; UINT64_MAX: none */
 	struct sim_wire_spot spot;
 	uint64_t padding; /* the padding policy that protected records must show; 0: not checked */
@@ -48,9 +57,9 @@ struct sim_wire {
 };
 
 void sim_wire_init(struct sim_wire *wire, bool server, uint64_t watched, uint64_t padding,
-		   uint64_t limit);
+		   uint64_t limit, enum sim_wire_version version);
 /* Takes what was transmitted, in order. wire->wrong becomes static text if a record is not as RFC 8446 §5
- * says. */
+ * or RFC 5246 §6.2 says. */
 void sim_wire_see(struct sim_wire *wire, const uint8_t *data, size_t len);
 /* True between records. */
 bool sim_wire_whole(const struct sim_wire *wire);

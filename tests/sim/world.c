@@ -104,7 +104,19 @@ static uint64_t visible_padding(const struct sim_connection *c, int side)
 {
 	bool visible = c->side[side].batch_min >= 17000 && !maybe_early(c, side) && true_limits(c);
 
-	return visible ? c->side[side].padding : 0;
+	return visible && sim_version(c) != 0x0303 ? c->side[side].padding : 0;
+}
+
+static enum sim_wire_version visible_version(const struct sim_connection *c)
+{
+	bool only13 = sim_version(c) != 0x0303;
+
+	for (int i = 0; i < 2 && !true_limits(c); i++) {
+		if (memchr(c->side[i].versions.at, 1, c->side[i].versions.count) != NULL) {
+			return SIM_WIRE_EITHER;
+		}
+	}
+	return only13 ? SIM_WIRE_TLS13 : SIM_WIRE_TLS12;
 }
 
 /* The longest plaintext that this side may send, where the observer can insist on it. */
@@ -140,7 +152,7 @@ void sim_world_open(struct sim_world *w, struct sim_run *run, size_t index)
 		sim_pipe_init(&w->pipe[d], &c->shape[d], fault, run->scenario->seed,
 			      20 + 2 * index + (unsigned)d);
 		sim_wire_init(&w->wire[d], d == 1, watched, visible_padding(c, d),
-			      visible_limit(c, d));
+			      visible_limit(c, d), visible_version(c));
 	}
 	for (int i = 0; i < 2; i++) {
 		sim_endpoint_init(&w->ep[i], w, i == 1);

@@ -63,7 +63,7 @@ struct sim_run {
 	uint64_t hash;	     /* of all bytes and events */
 	char violation[320]; /* the first invariant that did not hold; empty: all did */
 	struct {
-		uint64_t steps, bytes, ready, resumed, early, failed;
+		uint64_t steps, bytes, ready, tls12, resumed, early, failed;
 	} count;
 	uint64_t sent[2];	  /* bytes of the last connection, by direction */
 	size_t peak_before_ready; /* of any engine's memory */
@@ -113,7 +113,7 @@ struct sim_endpoint {
 	enum enn_event_type question;
 	enn_time answer_at;
 	uint16_t scheme;
-	uint8_t sign_input[256];
+	uint8_t sign_input[16384];
 	size_t sign_input_len;
 	uint8_t identity[64];
 	size_t identity_len;
@@ -139,7 +139,7 @@ struct sim_endpoint {
 	bool final_received;
 
 	/* what the events said */
-	bool started, ready, failed, closed, early_decided, early_accepted;
+	bool started, ready, failed, closed, early_decided, early_accepted, expiring;
 	enn_time ready_at;
 	uint64_t generation[2];
 	struct enn_error error;

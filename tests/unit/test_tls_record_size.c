@@ -4,7 +4,7 @@
  * it in both directions, and wrong values; and the channel binding tls-exporter (RFC 9266).
  */
 #include "handshake/internal.h"
-#include "protocols/tls/wire.h"
+#include "protocols/tls/internal.h"
 #include "tls_pair.h"
 
 static struct cert *root, *leaf;
@@ -72,10 +72,19 @@ static size_t longest_record(struct tls_end *from, struct tls_end *to, size_t ov
 	return longest;
 }
 
+/* Versions of the client, and what a record of each has besides its plaintext. */
+static const struct {
+	const char *version;
+	size_t overhead;
+} versions[] = {
+	{"protocolVersion=TLSv1.3", ENN_TLS_TAG},
+	{"protocolVersion=TLSv1.2", ENN_TLS_EXPLICIT + ENN_TLS_TAG},
+};
+
 static void test_negotiated(void **state)
 {
 	static const struct {
-		const char *client[3], *server[3];
+		const char *client[4], *server[4];
 		size_t from_client, from_server; /* the longest plaintext each may send */
 		uint16_t fragment;
 		uint16_t client_is_told, server_is_told;
@@ -115,18 +124,60 @@ static void test_negotiated(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < ENN_ARRAY_LEN(cases); i++) {
+	for (size_t k = 0; k < 2 * ENN_ARRAY_LEN(cases); k++) {
+		size_t i = k / 2;
+		size_t version = k % 2;
 		struct tls_pair p = {.now = 0};
-		connect_pair(&p, cases[i].client, cases[i].server);
+		const char *client[4] = {versions[version].version, cases[i].client[0],
+					 cases[i].client[1], NULL};
+		connect_pair(&p, client, cases[i].server);
 		tls_pair_must_be_ready(&p);
+		uint16_t told = cases[i].server_is_told;
 		assert_int_equal(p.client.info.record_size_limit, cases[i].client_is_told);
-		assert_int_equal(p.server.info.record_size_limit, cases[i].server_is_told);
+		assert_int_equal(p.server.info.record_size_limit,
+				 version == 1 && told > 16384 ? 16384 : told);
 		assert_int_equal(p.client.info.max_fragment_length, cases[i].fragment);
 		assert_int_equal(p.server.info.max_fragment_length, cases[i].fragment);
-		assert_int_equal(longest_record(&p.client, &p.server, ENN_TLS_TAG),
-				 cases[i].from_client);
-		assert_int_equal(longest_record(&p.server, &p.client, ENN_TLS_TAG),
-				 cases[i].from_server);
+		/* without a limit the 3000 bytes go in one record, with its content type in TLS 1.3 */
+		size_t up = cases[i].from_client - (version == 1 && cases[i].from_client == 3001);
+		size_t down = cases[i].from_server - (version == 1 && cases[i].from_server == 3001);
+		assert_int_equal(longest_record(&p.client, &p.server, versions[version].overhead),
+				 up);
+		assert_int_equal(longest_record(&p.server, &p.client, versions[version].overhead),
+				 down);
+		tls_pair_free(&p);
+	}
+}
+
+/* Suites of TLS 1.2 with CBC need to be named, allowed, and encrypt_then_mac on both sides. */
+static void test_cbc(void **state)
+{
+	static const char *const names[] = {"AES_128_CBC_SHA", "AES_256_CBC_SHA",
+					    "AES_128_CBC_SHA256", "AES_256_CBC_SHA384"};
+
+	(void)state;
+	for (int i = 0; i < 16; i++) {
+		char suite[80];
+		bool by_client = (i & 4) != 0;
+		bool by_server = (i & 8) != 0;
+		struct tls_pair p = {.now = 0};
+		(void)snprintf(suite, sizeof(suite), "ciphersuite=TLS_ECDHE_ECDSA_WITH_%s",
+			       names[i & 3]);
+		const char *client[] = {suite, by_client ? "legacyCbc=on" : "legacyCbc=off",
+					"protocolVersion=TLSv1.2", NULL};
+		const char *server[] = {suite, by_server ? "legacyCbc=on" : "legacyCbc=off", NULL};
+		connect_pair(&p, client, server);
+		if (by_client && by_server) {
+			tls_pair_must_be_ready(&p);
+			assert_true(p.client.info.encrypt_then_mac &&
+				    p.server.info.encrypt_then_mac);
+			assert_string_equal(p.client.info.cipher, suite + strlen("ciphersuite="));
+			(void)longest_record(&p.client, &p.server, 0);
+			(void)longest_record(&p.server, &p.client, 0);
+		} else {
+			assert_true(p.client.failed && p.server.failed);
+			assert_false(p.client.ready || p.server.ready);
+		}
 		tls_pair_free(&p);
 	}
 }
@@ -233,17 +284,22 @@ static enum enn_status binding(const struct tls_end *end, uint8_t out[32])
 
 static void test_channel_binding(void **state)
 {
-	uint8_t first[32], ours[32], theirs[32];
+	uint8_t first[32], ours[32], theirs[32], none[32];
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct tls_pair p = {.now = 0};
-		connect_pair(&p, NULL, NULL);
+		const char *client[] = {versions[i / 2].version, NULL};
+		connect_pair(&p, client, NULL);
 		tls_pair_must_be_ready(&p);
 		MUST(binding(&p.client, ours));
 		MUST(binding(&p.server, theirs));
 		assert_memory_equal(ours, theirs, 32);
-		if (i == 0) {
+		/* RFC 5705 §4: no context is another one in TLS 1.2 only */
+		MUST(enn_engine_export_key(p.client.e, "EXPORTER-Channel-Binding", NULL, 0, false,
+					   none, 32));
+		assert_int_equal(memcmp(none, ours, 32) == 0, i < 2);
+		if (i % 2 == 0) {
 			memcpy(first, ours, 32);
 		} else {
 			assert_memory_not_equal(first, ours, 32); /* each connection has its own */
@@ -252,13 +308,31 @@ static void test_channel_binding(void **state)
 	}
 }
 
+/* RFC 9266 §2, RFC 7627 §7: what the main secret does not bind, nobody may be bound to. */
+static void test_no_binding_without_extended_main_secret(void **state)
+{
+	uint8_t out[32];
+	struct tls_pair p = {.now = 0};
+	const char *client[] = {versions[1].version, NULL};
+
+	(void)state;
+	connect_pair(&p, client, NULL);
+	tls_pair_must_be_ready(&p);
+	struct enn_tls *t = (struct enn_tls *)p.client.e;
+	t->carrier.result.extended_main_secret = false;
+	assert_int_equal(binding(&p.client, out), ENN_E_UNSUPPORTED);
+	tls_pair_free(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_negotiated),
+		cmocka_unit_test(test_cbc),
 		cmocka_unit_test(test_wrong_values),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_channel_binding),
+		cmocka_unit_test(test_no_binding_without_extended_main_secret),
 	};
 	return cmocka_run_group_tests(tests, open_world, close_world);
 }

@@ -438,13 +438,24 @@ static bool transmit_alert(struct enn_tls *t, struct enn_writer *w)
 	return t->alert_pending;
 }
 
+static void seal_failed(struct enn_tls *t, enum enn_status status)
+{
+	if (status == ENN_E_MEMORY) {
+		(void)enn_handshake_no_memory(&t->carrier, "record");
+		enn_tls_failed(t);
+	} else {
+		enn_tls_fail(t, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM, "record",
+			     "sealing a record failed");
+	}
+}
+
 /* One round: false when there is nothing more to do for this batch. */
 static bool transmit_round(struct enn_tls *t, struct enn_writer *w)
 {
-	if (enn_tls_flush(t) != ENN_OK) {
+	enum enn_status status = enn_tls_flush(t);
+	if (status != ENN_OK) {
 		enn_buffer_clear(&t->flight, t->carrier.env);
-		(void)enn_handshake_no_memory(&t->carrier, "record");
-		enn_tls_failed(t);
+		seal_failed(t, status);
 	}
 	if (!drain_out(t, w)) {
 		return false;
@@ -464,10 +475,10 @@ static bool transmit_round(struct enn_tls *t, struct enn_writer *w)
 		renew_keys(t);
 		return true;
 	}
+	uint8_t *before = w->pos;
 	if (send_data(t, w) != ENN_OK) {
-		w->pos = w->start;
-		enn_tls_fail(t, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_PROTOCOL_FAILED, "record",
-			     "sealing a record failed");
+		w->pos = before;
+		seal_failed(t, ENN_E_CRYPTO);
 		return true;
 	}
 	if (t->key_update_owed && t->state == ENN_TLS_STATE_OPEN && !t->send_closed) {
