@@ -184,6 +184,24 @@ static enum enn_status keep_chain(struct enn_handshake *hs, const struct enn_cer
 	return ENN_OK;
 }
 
+enum enn_status enn_certificate_restore(struct enn_handshake *hs, const struct enn_session *s)
+{
+	struct enn_handshake_result *result = &hs->c->result;
+
+	result->peer_raw_key = s->peer_raw_key;
+	if (s->peer.len == 0) {
+		return ENN_OK;
+	}
+	result->peer_chain = enn_alloc(hs->env, s->peer.len + 3);
+	if (result->peer_chain == NULL) {
+		return enn_handshake_no_memory(hs->c, "session");
+	}
+	result->peer_chain_size = s->peer.len + 3;
+	struct enn_writer w = enn_writer_of(result->peer_chain, result->peer_chain_size);
+	enn_write_vector(&w, 3, s->peer.data, s->peer.len);
+	return ENN_OK;
+}
+
 static enum enn_status chain_error(struct enn_handshake *hs, const struct enn_error *error,
 				   enum enn_status status)
 {

@@ -541,6 +541,9 @@ enum enn_status enn_certificate_take(struct enn_handshake *hs,
 /* Takes the peer's Certificate: parses, keeps, validates unless delegated. *empty: it sent none. */
 enum enn_status enn_certificate_receive(struct enn_handshake *hs, enn_time now,
 					struct enn_bytes body, bool *empty);
+/* The leaf, or raw public key, to put into a session if keepPeerChain says so (post.c); and back. */
+struct enn_bytes enn_session_peer_leaf(const struct enn_handshake_carrier *c);
+enum enn_status enn_certificate_restore(struct enn_handshake *hs, const struct enn_session *s);
 /* The rest of it, when the peer's chain is parsed and its status, if any, is there (TLS 1.2: after
  * CertificateStatus): validates, unless that is delegated. */
 enum enn_status enn_certificate_validate(struct enn_handshake *hs, enn_time now);

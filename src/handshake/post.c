@@ -37,7 +37,7 @@ static enum enn_status seal_ticket(struct enn_handshake_carrier *c, int64_t wall
 }
 
 /* The first certificate of the peer's chain, if it is to be remembered. */
-static struct enn_bytes peer_leaf(const struct enn_handshake_carrier *c)
+struct enn_bytes enn_session_peer_leaf(const struct enn_handshake_carrier *c)
 {
 	struct enn_reader r = enn_reader_of(c->result.peer_chain, c->result.peer_chain_size);
 	struct enn_bytes none = {NULL, 0};
@@ -120,7 +120,7 @@ enum enn_status enn_post_send_ticket(struct enn_handshake_carrier *c, enn_time n
 		.psk = {psk, hash->len},
 		.server_name = {(const uint8_t *)name, strlen(name)},
 		.alpn = {result->alpn, result->alpn_len},
-		.peer = peer_leaf(c),
+		.peer = enn_session_peer_leaf(c),
 	};
 	size_t cap = enn_session_size(&s) + ENN_TICKET_OVERHEAD;
 	uint8_t *ticket = enn_alloc(c->env, cap);

@@ -455,17 +455,7 @@ static enum enn_status take_resumption(struct enn_handshake *hs, const struct en
 	}
 	result->resumed = true;
 	result->peer_authenticated = psk->session.peer_authenticated;
-	result->peer_raw_key = psk->session.peer_raw_key;
-	if (psk->session.peer.len > 0) {
-		result->peer_chain = enn_alloc(hs->env, psk->session.peer.len + 3);
-		if (result->peer_chain == NULL) {
-			return enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key");
-		}
-		result->peer_chain_size = psk->session.peer.len + 3;
-		struct enn_writer w = enn_writer_of(result->peer_chain, result->peer_chain_size);
-		enn_write_vector(&w, 3, psk->session.peer.data, psk->session.peer.len);
-	}
-	return ENN_OK;
+	return enn_certificate_restore(hs, &psk->session);
 }
 
 static enum enn_status park_for_psk(struct enn_handshake *hs, struct enn_bytes message,

@@ -116,6 +116,7 @@ static enum enn_status choose_suite(struct enn_handshake *hs, const struct enn_c
 	const struct enn_code_list *ours =
 		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
 	struct enn_error before = hs->c->error;
+	struct enn_error telling = {.status = ENN_OK};
 	bool any = false;
 	bool cbc = false;
 
@@ -135,6 +136,15 @@ static enum enn_status choose_suite(struct enn_handshake *hs, const struct enn_c
 			hs->c->result.suite = suite;
 			return ENN_OK;
 		}
+		/* What no other suite mends is the better answer in the end. */
+		if (hs->c->error.wire_code == ENN_ALERT_UNRECOGNIZED_NAME ||
+		    hs->c->error.wire_code == ENN_ALERT_UNSUPPORTED_CERTIFICATE) {
+			telling = hs->c->error;
+		}
+	}
+	if (telling.status != ENN_OK) {
+		hs->c->error = telling;
+		return ENN_E_FAILED;
 	}
 	return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
 		    "ClientHello.cipher_suites",

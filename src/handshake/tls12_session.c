@@ -27,6 +27,7 @@ static struct enn_session describe(struct enn_handshake *hs, enn_time now)
 		.psk = {hs->tls12->main_secret, ENN_TLS12_SECRET},
 		.server_name = {(const uint8_t *)name, strlen(name)},
 		.alpn = {result->alpn, result->alpn_len},
+		.peer = hs->server ? enn_session_peer_leaf(hs->c) : (struct enn_bytes){NULL, 0},
 	};
 }
 
@@ -218,7 +219,7 @@ enum enn_status enn_tls12_find_session(struct enn_handshake *hs, enn_time now,
 	}
 	result->suite = enn_tls_suite_by_code(t->session.suite);
 	result->peer_authenticated = t->session.peer_authenticated;
-	result->peer_raw_key = t->session.peer_raw_key;
+	ENN_TRY(enn_certificate_restore(hs, &t->session));
 	memcpy(t->main_secret, t->session.psk.data, ENN_TLS12_SECRET);
 	enn_tls12_log_secret(hs);
 	return ENN_OK;

@@ -37,7 +37,7 @@ static const struct attack attacks[] = {
 	{"a ClientHello that is too long", true, 22, 16384, hello_over, 4, 140000, 48 * KIB, 16384,
 	 50},
 	{"a ServerHello as long as allowed", false, 22, 16384, server_limit, 4, 147456, 240 * KIB,
-	 147456, 10},
+	 147456, 70},
 	{"a ServerHello that is too long", false, 22, 16384, server_over, 4, 140000, 48 * KIB,
 	 16384, 50},
 	{"change_cipher_spec before a ClientHello", true, 20, 1, ccs, 1, 100, 48 * KIB, 1, 10},

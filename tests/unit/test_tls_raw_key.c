@@ -452,8 +452,14 @@ static void test_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_key_types),  cmocka_unit_test(test_negotiation),
-		cmocka_unit_test(test_delegation), cmocka_unit_test(test_resumption),
+		cmocka_unit_test_setup(test_key_types, tls_use_12),
+		cmocka_unit_test_setup(test_negotiation, tls_use_12),
+		cmocka_unit_test_setup(test_delegation, tls_use_12),
+		cmocka_unit_test_setup(test_resumption, tls_use_12),
+		cmocka_unit_test_setup(test_key_types, tls_use_13),
+		cmocka_unit_test(test_negotiation),
+		cmocka_unit_test(test_delegation),
+		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_texts),
 	};
 	return cmocka_run_group_tests_name("tls_raw_key", tests, open_world, close_world);

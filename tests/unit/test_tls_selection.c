@@ -423,14 +423,24 @@ static void test_question(void **state)
 	tls_pair_run(&p, &world.env, client, listener, "b.example", NULL);
 	tls_pair_must_fail(&p, true, ENN_REASON_UNKNOWN_NAME, ENN_ALERT_UNRECOGNIZED_NAME);
 	tls_pair_free(&p);
+	enn_security_free(book.site[0].security);
+	enn_credential_free(book.site[1].credential);
+	enn_security_free(listener);
+	enn_security_free(client);
+}
 
-	/* accepted, and then there is nothing to show */
-	book.site[2] = (struct site){.name = "c.example"};
+/* Accepted, and then there is nothing to show. */
+static void test_nothing(void **state)
+{
+	struct book book = {.site = {{.name = "c.example"}}};
+	struct tls_pair p = {.ask = look_up, .user = &book};
+	struct enn_security *listener = asking();
+	struct enn_security *client = client_of(NULL);
+
+	(void)state;
 	tls_pair_run(&p, &world.env, client, listener, "c.example", NULL);
 	tls_pair_must_fail(&p, true, ENN_REASON_UNKNOWN_PSK, ENN_ALERT_HANDSHAKE_FAILURE);
 	tls_pair_free(&p);
-	enn_security_free(book.site[0].security);
-	enn_credential_free(book.site[1].credential);
 	enn_security_free(listener);
 	enn_security_free(client);
 }
@@ -578,9 +588,17 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_choice),	      cmocka_unit_test(test_client_choice),
-		cmocka_unit_test(test_question),      cmocka_unit_test(test_later),
-		cmocka_unit_test(test_trust_by_name), cmocka_unit_test(test_memory),
+		cmocka_unit_test_setup(test_choice, tls_use_12),
+		cmocka_unit_test_setup(test_client_choice, tls_use_12),
+		cmocka_unit_test_setup(test_question, tls_use_12),
+		cmocka_unit_test_setup(test_trust_by_name, tls_use_12),
+		cmocka_unit_test_setup(test_choice, tls_use_13),
+		cmocka_unit_test(test_client_choice),
+		cmocka_unit_test(test_question),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_later),
+		cmocka_unit_test(test_trust_by_name),
+		cmocka_unit_test(test_memory),
 	};
 	return cmocka_run_group_tests_name("tls_selection", tests, open_world, close_world);
 }

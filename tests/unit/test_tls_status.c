@@ -429,9 +429,16 @@ static void test_pin_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_responses), cmocka_unit_test(test_time),
-		cmocka_unit_test(test_clients),	  cmocka_unit_test(test_setting),
-		cmocka_unit_test(test_pins),	  cmocka_unit_test(test_pins_add),
+		cmocka_unit_test_setup(test_responses, tls_use_12),
+		cmocka_unit_test_setup(test_time, tls_use_12),
+		cmocka_unit_test_setup(test_pins, tls_use_12),
+		cmocka_unit_test_setup(test_pins_add, tls_use_12),
+		cmocka_unit_test_setup(test_responses, tls_use_13),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_clients),
+		cmocka_unit_test(test_setting),
+		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_pins_add),
 		cmocka_unit_test(test_pin_texts),
 	};
 	return cmocka_run_group_tests_name("tls_status", tests, open_world, close_world);

@@ -153,6 +153,24 @@ void tls_pair_must_fail(const struct tls_pair *p, bool by_server, enum enn_reaso
 	assert_int_equal(told->error.wire_code, alert);
 }
 
+/* ---- versions --------------------------------------------------------------------------------- */
+
+static const char *version; /* NULL: as the library has it */
+
+int tls_use_12(void **state)
+{
+	(void)state;
+	version = "TLSv1.2";
+	return 0;
+}
+
+int tls_use_13(void **state)
+{
+	(void)state;
+	version = "TLSv1.3";
+	return 0;
+}
+
 /* ---- parameters ------------------------------------------------------------------------------- */
 
 struct enn_security *tls_security(const char *const *settings)
@@ -162,6 +180,9 @@ struct enn_security *tls_security(const char *const *settings)
 
 	assert_non_null(s);
 	MUST(enn_security_set_bool(s, ENN_SECURITY_KEEP_PEER_CHAIN, true));
+	if (version != NULL) {
+		MUST(enn_security_set_list(s, ENN_SECURITY_VERSIONS, version, NULL));
+	}
 	for (; settings != NULL && *settings != NULL; settings++) {
 		char name[64];
 		size_t len = strcspn(*settings, "=");

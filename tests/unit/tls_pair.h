@@ -51,6 +51,10 @@ void tls_pair_must_be_ready(const struct tls_pair *p);
 void tls_pair_must_fail(const struct tls_pair *p, bool by_server, enum enn_reason reason,
 			unsigned alert);
 
+/* For tests that are run once for each version: setups that make tls_security allow only that one. */
+int tls_use_12(void **state);
+int tls_use_13(void **state);
+
 /* Parameters out of "name=value" and certificates. */
 struct enn_security *tls_security(const char *const *settings);
 void tls_trust(struct enn_security *s, const struct cert *anchor);
