@@ -38,13 +38,11 @@ static enum enn_status check_hello(struct enn_handshake *hs, const struct enn_cl
 			    "ClientHello.cipher_suites",
 			    "the client fell back to TLS 1.2 and would not have to");
 	}
-	bool scsv = enn_u16_list_has(ch->cipher_suites, ENN_TLS12_RENEGOTIATION_SCSV);
-	if (enn_views_have(&ch->views, ENN_VIEW_RENEGOTIATION_INFO)
-		    ? !enn_tls12_renegotiation_ok(&ch->views)
-		    : !scsv) {
+	/* RFC 5746 §3.6. A client without it is taken: it is in no danger, for nobody renegotiates here. */
+	if (enn_views_have(&ch->views, ENN_VIEW_RENEGOTIATION_INFO) &&
+	    !enn_tls12_renegotiation_ok(&ch->views)) {
 		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_PROTOCOL_FAILED,
-			    "ClientHello.renegotiation_info",
-			    "the client does not have secure renegotiation (RFC 5746)");
+			    "ClientHello.renegotiation_info", "is of a renegotiation (RFC 5746)");
 	}
 	bool ems = enn_views_have(&ch->views, ENN_VIEW_EXTENDED_MAIN_SECRET);
 	if (ems && ch->views.data[ENN_VIEW_EXTENDED_MAIN_SECRET].len != 0) {
@@ -193,7 +191,10 @@ static void write_extensions(struct enn_handshake *hs, struct enn_writer *w,
 	bool certificate = !t->resumes && hs->c->result.suite->auth != ENN_SUITE_PSK;
 	size_t list = enn_write_begin(w, 2);
 
-	enn_tls12_write_renegotiation(hs, w);
+	if (enn_views_have(&ch->views, ENN_VIEW_RENEGOTIATION_INFO) ||
+	    enn_u16_list_has(ch->cipher_suites, ENN_TLS12_RENEGOTIATION_SCSV)) {
+		enn_tls12_write_renegotiation(hs, w);
+	}
 	if (hs->c->result.extended_main_secret) {
 		enn_tls12_write_empty(hs, w, ENN_VIEW_EXTENDED_MAIN_SECRET);
 	}

@@ -48,6 +48,7 @@ bool answer_peer(struct conn *c, enn_time now)
 static const EVP_MD *scheme_hash(uint16_t scheme)
 {
 	switch (scheme) {
+	case 0x0401: /* rsa_pkcs1_sha256 */
 	case 0x0403: /* ecdsa_secp256r1_sha256 */
 	case 0x0804: /* rsa_pss_rsae_sha256 */
 	case 0x0809: /* rsa_pss_pss_sha256 */
@@ -75,7 +76,7 @@ static bool sign(const char *path, const struct enn_event *event, uint8_t *out, 
 
 	ok = key != NULL && md != NULL &&
 	     EVP_DigestSignInit(md, &ctx, scheme_hash(scheme), NULL, key) == 1;
-	if (ok && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
+	if (ok && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && scheme >= 0x0800) {
 		ok = EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
 		     EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
 	}

@@ -58,6 +58,14 @@ class Link:
     def client_flags(self, name=NAME):
         return ["--ca", self.pki.ca, "--name", name]
 
+    def pkcs1(self, kind):
+        """In TLS 1.2 mbedTLS, and a wolfSSL client, sign with PKCS #1, which is not ours by default."""
+        if self.version == "1.2" and kind.endswith("rsa") and self.library in ("mbedTLS",
+                                                                               "wolfSSL"):
+            return ["--set", "signatureAlgorithm=ecdsa_secp256r1_sha256:rsa_pss_rsae_sha256:"
+                    "rsa_pkcs1_sha256"]
+        return []
+
     # ---- whole connections -----------------------------------------------------
 
     def connect(self, ours=(), theirs=(), cert="p256", trust=True, name=NAME, limit=LIMIT,

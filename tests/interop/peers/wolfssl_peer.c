@@ -173,6 +173,16 @@ static bool set_groups(const struct peer_options *o, struct peer_report *report)
 	for (size_t i = 0; i < o->n_groups; i++) {
 		ids[i] = group_id(o->groups[i]);
 	}
+	/* A TLS 1.2 server takes what the client has; a client says it curve by curve. */
+	if (o->tls12) {
+		for (size_t i = 0; i < o->n_groups && !o->server; i++) {
+			if (wolfSSL_CTX_UseSupportedCurve(lib.ctx, (word16)ids[i]) !=
+			    WOLFSSL_SUCCESS) {
+				return fail(report, "groups", 0);
+			}
+		}
+		return true;
+	}
 	return o->n_groups == 0 ||
 	       wolfSSL_CTX_set_groups(lib.ctx, ids, (int)o->n_groups) == WOLFSSL_SUCCESS ||
 	       fail(report, "groups", 0);
