@@ -234,7 +234,8 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_credential_psk(const uint8_t *identit
 struct enn_psk_import {
 	const uint8_t *identity; /* external_identity: 1 byte or more */
 	size_t identity_len;
-	const uint8_t *context; /* what else both must agree on, as roles (RFC 9258 §A); may be NULL */
+	const uint8_t
+		*context; /* what else both must agree on, as roles (RFC 9258 §A); may be NULL */
 	size_t context_len;
 	const uint8_t *key; /* at least 16 bytes of full entropy, used for nothing but this */
 	size_t key_len;

@@ -19,11 +19,11 @@ struct enn_crypto {
 	struct IMB_MGR *mb; /* NULL: libcrypto only */
 	EVP_CIPHER *cipher[ENN_AEAD_COUNT];
 	EVP_MD *md[ENN_HASH_COUNT];
-	EVP_PKEY_CTX *x25519_maker;    /* makes keys out of octets */
-	EVP_PKEY *x25519_base;	       /* the base point */
-	EVP_PKEY *x25519_peer;	       /* its public key is replaced for each derivation */
+	EVP_PKEY_CTX *x25519_maker;	/* makes keys out of octets */
+	EVP_PKEY *x25519_base;		/* the base point */
+	EVP_PKEY *x25519_peer;		/* its public key is replaced for each derivation */
 	EC_GROUP *group[ENN_KX_HYBRID]; /* P-256 and P-384; NULL for X25519 */
-	BN_CTX *bn;		       /* scratch of the two */
+	BN_CTX *bn;			/* scratch of the two */
 	char description[160];
 };
 

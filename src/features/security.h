@@ -61,7 +61,8 @@ struct enn_credential {
 	uint8_t *secret;
 	size_t secret_len;
 	enum enn_hash_id hash;
-	uint16_t imported; /* the one protocol that an imported key is for (psk_import.c); 0: it is no such */
+	uint16_t
+		imported; /* the one protocol that an imported key is for (psk_import.c); 0: it is no such */
 };
 
 #define ENN_SECURITY_LIST_MAX 32
