@@ -143,7 +143,8 @@ static bool edit(struct hs_pair *p, struct hs_end *to, struct hs_message *m)
 /* ---- rows ------------------------------------------------------------------------------------------ */
 
 static const struct row client_hellos[] = {
-	{"no renegotiation_info", .edit = DROP, .code = 0xff01, .by = 's', .alert = 40},
+	{"no renegotiation_info: for the server that is nothing", .edit = DROP, .code = 0xff01,
+	 .by = 'c', .alert = 40},
 	{"renegotiation_info of a second handshake", .edit = SET, .code = 0xff01, DATA("\1\7"),
 	 .by = 's', .alert = 40},
 	{"empty renegotiation_info", .edit = SET, .code = 0xff01, DATA(""), .by = 's', .alert = 40},
