@@ -53,7 +53,7 @@ static void accepted(struct pump_loop *loop, const struct enn_taps_event *e)
 		cli_error("the keys could not be renewed");
 	}
 	if (loop->o->request_later && enn_connection_request_peer(e->connection) != ENN_OK) {
-		cli_error("the client did not say that it can be asked later");
+		cli_report_warning(loop->o, "the client did not say that it can be asked later");
 	}
 	pump_start(loop, p);
 }
