@@ -223,11 +223,11 @@ def main():
     results = []
     pools = {lane: concurrent.futures.ThreadPoolExecutor(max_workers=workers)
              for lane, workers in LANES.items()}
-    todo = list(jobs(set(arguments.suites)))
+    work = list(jobs(set(arguments.suites)))
     try:
         # What can share the processors first; then the rest, the patient beside the busy.
         for lanes in (("beside",), ("alone", "waiting")):
-            futures = [pools[lane].submit(function) for lane, function in todo if lane in lanes]
+            futures = [pools[lane].submit(function) for lane, function in work if lane in lanes]
             for future in concurrent.futures.as_completed(futures):
                 results.append(future.result())
                 show(results[-1], arguments.v)

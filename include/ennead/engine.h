@@ -208,7 +208,7 @@ struct enn_event {
 			uint16_t scheme;      /* TLS SignatureScheme code point */
 			const uint8_t *input; /* the bytes to sign, not yet hashed */
 			size_t input_len;
-			/* Lent until the answer. */
+			/* Lent until the answer. NULL: the engine has none to name. */
 			struct enn_credential *credential;
 		} sign;
 		struct {

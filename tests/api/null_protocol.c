@@ -392,6 +392,7 @@ static void tell_question(struct null_engine *e, struct enn_event *event)
 		event->u.sign.scheme = 0x0403;
 		event->u.sign.input = e->question;
 		event->u.sign.input_len = 3;
+		event->u.sign.credential = NULL;
 	}
 }
 
