@@ -296,7 +296,8 @@ static enum enn_status send_key_exchange(struct enn_handshake *hs, struct enn_by
 	struct enn_hs_out out;
 
 	*ask = false;
-	if (data.data == NULL || data.len < 2 * (size_t)ENN_HS_RANDOM) { /* make_params came before */
+	if (data.data == NULL ||
+	    data.len < 2 * (size_t)ENN_HS_RANDOM) { /* make_params came before */
 		return enn_handshake_no_memory(hs->c, "ServerKeyExchange");
 	}
 	if (!psk) {
