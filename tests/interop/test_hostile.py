@@ -10,7 +10,7 @@ from process import LIMIT
 from programs import DRIVER, Program, settings, show
 
 SECTION = "Not TLS 1.3 on the port"
-UNEXPECTED, RECORD_OVERFLOW, DECODE_ERROR, PROTOCOL_VERSION = 10, 22, 50, 70
+UNEXPECTED, RECORD_OVERFLOW, HANDSHAKE_FAILURE, DECODE_ERROR, PROTOCOL_VERSION = 10, 22, 40, 50, 70
 
 
 def record(kind, body, version=0x0301):
@@ -26,6 +26,8 @@ def hello(version=0x0303, extensions=b""):
 SSLV2 = bytes.fromhex("802e0100020015000000100700c003008001008006004004008002000500000a")
 SSLV2 += bytes(16)
 
+SERVER_HELLO_1_2 = record(22, b"\x02\0\0\x26\3\3" + bytes(32) + b"\0\xc0\x2f\0", 0x0303)
+
 # name -> (bytes, alerts that fit)
 TO_SERVER = {
     "SSLv2 hello": (SSLV2, (UNEXPECTED, DECODE_ERROR, PROTOCOL_VERSION, RECORD_OVERFLOW)),
@@ -39,7 +41,8 @@ TO_SERVER = {
     "record of 2^14+1 plain bytes": (record(22, hello() + bytes(16500)), (RECORD_OVERFLOW,)),
     "empty handshake record": (record(22, b""), (UNEXPECTED, DECODE_ERROR)),
     "application data first": (record(23, bytes(40)), (UNEXPECTED,)),
-    "TLS 1.2 hello": (record(22, hello()), (PROTOCOL_VERSION,)),
+    # RFC 7627 §5.1
+    "TLS 1.2 hello without extended_master_secret": (record(22, hello()), (HANDSHAKE_FAILURE,)),
     "TLS 1.0 hello": (record(22, hello(0x0301)), (PROTOCOL_VERSION,)),
     "SSLv3 hello": (record(22, hello(0x0300), 0x0300), (PROTOCOL_VERSION,)),
     # RFC 8446 §D.5: whatever its extensions say.
@@ -65,8 +68,8 @@ TO_CLIENT = {
                                                 RECORD_OVERFLOW)),
     "application data first": (record(23, bytes(40), 0x0303), (UNEXPECTED,)),
     "ClientHello first": (record(22, hello(), 0x0303), (UNEXPECTED,)),
-    "TLS 1.2 ServerHello": (record(22, b"\x02\0\0\x26\3\3" + bytes(32) + b"\0\xc0\x2f\0", 0x0303),
-                            (PROTOCOL_VERSION, 47)),
+    # RFC 7627 §5.2, RFC 5746 §3.4
+    "TLS 1.2 ServerHello without extensions": (SERVER_HELLO_1_2, (HANDSHAKE_FAILURE,)),
     "record of 2^14+257 bytes": (record(22, bytes(16641), 0x0303), (RECORD_OVERFLOW, UNEXPECTED,
                                                                     DECODE_ERROR)),
 }
@@ -100,9 +103,10 @@ def check(report, alert, fitting):
     assert not report["info"]["ready"] and report.bytes_in == 0
 
 
-def server(programs, pki):
+def server(programs, pki, *more):
     cert = pki("p256")
-    return programs(Program, DRIVER, "server", "--port", 0, "--cert", cert.chain, "--key", cert.key)
+    return programs(Program, DRIVER, "server", "--port", 0, "--cert", cert.chain, "--key", cert.key,
+                    *more)
 
 
 @pytest.mark.row("{what}")
@@ -133,6 +137,31 @@ def test_to_client(programs, pki, what):
             sock.sendall(data)
             alert = read_alert(sock)
     check(ours.report(), alert, fitting)
+
+
+@pytest.mark.row("TLS 1.2 where only 1.3 is allowed")
+@pytest.mark.cell(SECTION, "server")
+def test_old_to_server(programs, pki):
+    ours = server(programs, pki, settings(protocolVersion="TLSv1.3"))
+    with socket.create_connection(("127.0.0.1", ours.port()), LIMIT) as sock:
+        sock.sendall(record(22, hello()))
+        alert = read_alert(sock)
+    check(ours.report(), alert, (PROTOCOL_VERSION,))
+
+
+@pytest.mark.row("TLS 1.2 where only 1.3 is allowed")
+@pytest.mark.cell(SECTION, "client")
+def test_old_to_client(programs, pki):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(LIMIT)
+        ours = programs(Program, DRIVER, "client", "--port", listener.getsockname()[1], "--ca",
+                        pki.ca, "--name", NAME, settings(protocolVersion="TLSv1.3"))
+        sock, _ = listener.accept()
+        with sock:
+            sock.settimeout(LIMIT)
+            sock.sendall(SERVER_HELLO_1_2)
+            alert = read_alert(sock)
+    check(ours.report(), alert, (PROTOCOL_VERSION,))
 
 
 @pytest.mark.row("nothing but the end of the stream")
