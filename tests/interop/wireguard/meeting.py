@@ -131,6 +131,19 @@ def iperf(ours, theirs, *options, family=4, reverse=False, seconds=1, limit=40):
     return report["end"]
 
 
+def dropped(*peers):
+    """How many datagrams the kernels themselves dropped so far, because a queue was full: of a socket, or of an
+    interface. On a busy machine a process may have to wait longer than its queue lasts."""
+    count = 0
+    for peer in peers:
+        names, values = re.findall(r"^Udp: (.*)$", peer.machine.run("cat", "/proc/net/snmp"), re.M)
+        count += int(dict(zip(names.split(), values.split()))["RcvbufErrors"])
+        for line in peer.machine.run("cat", "/proc/net/dev").splitlines()[2:]:
+            fields = line.split(":")[1].split()
+            count += int(fields[3]) + int(fields[11])
+    return count
+
+
 def until(test, what, limit=LIMIT):
     end = time.monotonic() + limit
     while not test():
