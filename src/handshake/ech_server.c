@@ -262,7 +262,7 @@ enum enn_status enn_ech_open(struct enn_handshake *hs, struct enn_client_hello *
 {
 	bool accepted = enn_ech_state(hs) == ENN_ECH_ACCEPTED;
 	bool second = hs->c->result.hello_retry;
-	struct outer outer;
+	struct outer outer = {0};
 
 	/* One that waited for an answer is the inner one already. */
 	if (message->data == enn_buffer_data(&hs->held) ||
