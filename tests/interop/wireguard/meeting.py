@@ -138,10 +138,21 @@ def dropped(*peers):
     for peer in peers:
         names, values = re.findall(r"^Udp: (.*)$", peer.machine.run("cat", "/proc/net/snmp"), re.M)
         count += int(dict(zip(names.split(), values.split()))["RcvbufErrors"])
+        count += int(re.search(r"^Udp6RcvbufErrors\s+(\d+)",
+                               peer.machine.run("cat", "/proc/net/snmp6"), re.M).group(1))
         for line in peer.machine.run("cat", "/proc/net/dev").splitlines()[2:]:
             fields = line.split(":")[1].split()
             count += int(fields[3]) + int(fields[11])
     return count
+
+
+def lossless(ours, theirs, *options, **more):
+    """iperf over UDP, of which no datagram may be lost but those that the kernels dropped."""
+    before = dropped(ours, theirs)
+    end = iperf(ours, theirs, "-u", *options, **more)
+    full = dropped(ours, theirs) - before
+    assert end["sum"]["lost_packets"] <= full, (full, end["sum"])
+    return end
 
 
 def until(test, what, limit=LIMIT):

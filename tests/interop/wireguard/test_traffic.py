@@ -2,7 +2,7 @@
 """Traffic of every kind, by both roles, over IPv4 and IPv6, inside and outside."""
 import pytest
 
-from meeting import iperf, ping
+from meeting import iperf, lossless, ping
 from peers import Remote, new_node, new_psk
 
 
@@ -58,10 +58,9 @@ def test_udp(meeting, inner):
     ping(source, target)
     rate = "8M" if meeting.kind == "Linux kernel" else "60M"
     for reverse in (False, True):
-        end = iperf(meeting.ours, meeting.theirs, "-u", "-b", rate, "-l", 1200, family=inner,
-                    reverse=reverse)
+        end = lossless(meeting.ours, meeting.theirs, "-b", rate, "-l", 1200, family=inner,
+                       reverse=reverse)
         assert end["sum"]["packets"] > 500, end["sum"]
-        assert end["sum"]["lost_packets"] == 0, end["sum"]
 
 
 @pytest.mark.row("packets at the edge of the MTU: {mtu}")
