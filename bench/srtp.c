@@ -53,8 +53,17 @@ struct work {
 
 static void write_header(uint8_t *at, uint16_t sequence)
 {
-	const uint8_t head[HEADER] = {0x80, 0, (uint8_t)(sequence >> 8), (uint8_t)sequence, 0, 0, 0, 0,
-				      (uint8_t)(SSRC >> 24), (uint8_t)(SSRC >> 16), (uint8_t)(SSRC >> 8),
+	const uint8_t head[HEADER] = {0x80,
+				      0,
+				      (uint8_t)(sequence >> 8),
+				      (uint8_t)sequence,
+				      0,
+				      0,
+				      0,
+				      0,
+				      (uint8_t)(SSRC >> 24),
+				      (uint8_t)(SSRC >> 16),
+				      (uint8_t)(SSRC >> 8),
 				      (uint8_t)SSRC};
 	memcpy(at, head, sizeof(head));
 }
@@ -140,7 +149,8 @@ static void theirs_protect(void *ctx, size_t n)
 		for (size_t i = 0; i < batch; i++) {
 			int len = (int)(HEADER + w->payload);
 			write_header(w->buffer[i], (uint16_t)w->next[1]++);
-			BENCH_NEED(srtp_protect(w->theirs, w->buffer[i], &len) == srtp_err_status_ok);
+			BENCH_NEED(srtp_protect(w->theirs, w->buffer[i], &len) ==
+				   srtp_err_status_ok);
 		}
 	}
 }
@@ -157,7 +167,8 @@ static void theirs_unprotect(void *ctx, size_t n)
 		for (size_t i = 0; i < batch; i++) {
 			int len = (int)w->sealed_len;
 			memcpy(w->buffer[i], w->sealed[w->next[1]++ % STREAM], w->sealed_len);
-			BENCH_NEED(srtp_unprotect(w->theirs, w->buffer[i], &len) == srtp_err_status_ok);
+			BENCH_NEED(srtp_unprotect(w->theirs, w->buffer[i], &len) ==
+				   srtp_err_status_ok);
 		}
 	}
 }
@@ -222,7 +233,8 @@ static void each(const struct bench_options *options, bool list)
 		(void)snprintf(names[i], sizeof(names[i]), "srtp.%s.%s.%zu%s",
 			       protect ? "protect" : "unprotect", profile->name, payload,
 			       single ? ".single" : "");
-		bars[i] = (struct bench_bar){names[i], "of libsrtp2", BENCH_BAR_PEER, single ? 1 : 2};
+		bars[i] =
+			(struct bench_bar){names[i], "of libsrtp2", BENCH_BAR_PEER, single ? 1 : 2};
 		if (list) {
 			(void)puts(names[i]);
 		} else if (bench_wanted(options, names[i])) {
@@ -242,7 +254,8 @@ static void print_head(const struct bench_options *options)
 	(void)snprintf(stacks, sizeof(stacks), "Ennead on %s; %s", enn_crypto_describe(env.crypto),
 		       srtp_get_version_string());
 	(void)snprintf(how, sizeof(how),
-		       "batches of %u, or one by one (.single); %u turns of %.0f ms of each contender, interleaved",
+		       "batches of %u, or one by one (.single); %u turns of %.0f ms of each "
+		       "contender, interleaved",
 		       BATCH, options->turns, options->turn_seconds * 1e3);
 	enn_crypto_free(env.crypto);
 	const char *lines[] = {stacks, how};

@@ -45,7 +45,8 @@ void srtp_raw(struct srtp_buffer *b, const void *data, size_t len, enum enn_srtp
 	if (len > 0) {
 		memmove(b->data, data, len);
 	}
-	b->p = (struct enn_srtp_packet){.data = b->data, .len = len, .cap = SRTP_ROOM, .kind = kind};
+	b->p = (struct enn_srtp_packet){
+		.data = b->data, .len = len, .cap = SRTP_ROOM, .kind = kind};
 }
 
 static void write_packet(struct srtp_buffer *b, bool rich, uint32_t ssrc, uint16_t sequence,

@@ -116,9 +116,11 @@ static void one_round(struct side side[2], uint64_t *seed)
 		test_fill(seed, side[0].text[i], ROOM);
 		memcpy(side[1].text[i], side[0].text[i], ROOM);
 		for (int k = 0; k < 2; k++) {
-			side[k].ctr[i] = (struct enn_ctr_job){.text = side[k].text[i] + at, .len = len};
+			side[k].ctr[i] =
+				(struct enn_ctr_job){.text = side[k].text[i] + at, .len = len};
 			memcpy(side[k].ctr[i].iv, iv, sizeof(iv));
-			side[k].mac[i] = (struct enn_mac_job){.text = side[k].text[i] + at, .len = len};
+			side[k].mac[i] =
+				(struct enn_mac_job){.text = side[k].text[i] + at, .len = len};
 		}
 	}
 	for (int k = 0; k < 2; k++) {

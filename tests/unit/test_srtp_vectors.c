@@ -73,8 +73,9 @@ static void header_extension(void **state)
 	struct srtp_buffer b;
 	struct enn_srtp_master master = {.mki_len = 0};
 	/* ids 1, 3 and 4 */
-	struct enn_srtp_policy policy = {
-		.master = &master, .master_count = 1, .encrypted_ids = {1u << 1 | 1u << 3 | 1u << 4}};
+	struct enn_srtp_policy policy = {.master = &master,
+					 .master_count = 1,
+					 .encrypted_ids = {1u << 1 | 1u << 3 | 1u << 4}};
 
 	(void)state;
 	(void)unhex("E1F97A0D3E018BE0D64FA32C06DE4139", master.key, sizeof(master.key));
@@ -256,8 +257,9 @@ static void cryptex_adds(void **state)
 	(void)unhex("e1f97a0d3e018be0d64fa32c06de4139", master.key, sizeof(master.key));
 	(void)unhex("0ec675ad498afeebb6960b3aabe6", master.salt, sizeof(master.salt));
 	srtp_open(&pair, &policy);
-	size_t len = unhex("820f123adecafbadcafebabe0001e2400000b26eabababababababababababababababab",
-			   b.data, SRTP_ROOM);
+	size_t len =
+		unhex("820f123adecafbadcafebabe0001e2400000b26eabababababababababababababababab",
+		      b.data, SRTP_ROOM);
 	srtp_raw(&b, b.data, len, ENN_SRTP_RTP);
 	assert_int_equal(srtp_send(&pair, &b), ENN_SRTP_OK);
 	assert_hex(b.data, b.p.len, cryptex_packets[4].cm);

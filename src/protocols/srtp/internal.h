@@ -58,10 +58,10 @@ struct srtp_master {
 
 struct srtp_stream {
 	uint32_t ssrc;
-	uint32_t roc;		  /* while nothing was seen: given from outside, else 0 */
+	uint32_t roc;		   /* while nothing was seen: given from outside, else 0 */
 	struct enn_replay seen[2]; /* RTP, whose highest index tells ROC and s_l, and RTCP */
-	uint32_t rtcp_next;	  /* sending: index of the next packet; 2^31: there is none */
-	size_t size;		  /* of this block */
+	uint32_t rtcp_next;	   /* sending: index of the next packet; 2^31: there is none */
+	size_t size;		   /* of this block */
 	UT_hash_handle hh;
 	uint64_t bits[]; /* of both windows */
 };
@@ -125,8 +125,8 @@ struct srtp_master *srtp_master_by_index(const struct enn_srtp_session *s, uint6
 void srtp_count(struct enn_srtp_session *s, const struct enn_srtp_packet *packet);
 
 /* keys.c */
-enum enn_status srtp_master_new(const struct enn_srtp_session *s, const struct enn_srtp_master *from,
-				struct srtp_master **out);
+enum enn_status srtp_master_new(const struct enn_srtp_session *s,
+				const struct enn_srtp_master *from, struct srtp_master **out);
 void srtp_master_free(const struct enn_srtp_session *s, struct srtp_master *m);
 /* The keys for an index if they are there; NULL: srtp_keys_make makes them, in place of others. */
 struct srtp_keys *srtp_keys_find(const struct enn_srtp_session *s, struct srtp_master *m,

@@ -84,9 +84,8 @@ static enum enn_status make_header_keys(const struct enn_srtp_session *s, struct
 		       ENN_SRTP_MAX_SALT));
 	enum enn_status status = derive(m->prf, m->salt, ENN_SRTP_LABEL_HEADER_KEY, r, key, len);
 	if (status == ENN_OK) {
-		status = k->header != NULL
-				 ? enn_ctr_hmac_rekey(k->header, key)
-				 : enn_ctr_hmac_new(s->env, len, false, key, &k->header);
+		status = k->header != NULL ? enn_ctr_hmac_rekey(k->header, key)
+					   : enn_ctr_hmac_new(s->env, len, false, key, &k->header);
 	}
 	enn_wipe(key, sizeof(key));
 	return status;
@@ -175,8 +174,8 @@ static uint64_t limit_of(uint64_t lifetime, uint64_t most)
 	return lifetime == 0 || lifetime > most ? most : lifetime;
 }
 
-enum enn_status srtp_master_new(const struct enn_srtp_session *s, const struct enn_srtp_master *from,
-				struct srtp_master **out)
+enum enn_status srtp_master_new(const struct enn_srtp_session *s,
+				const struct enn_srtp_master *from, struct srtp_master **out)
 {
 	struct srtp_master *m = enn_alloc(s->env, sizeof(*m));
 	struct srtp_keys *keys;

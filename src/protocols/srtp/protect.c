@@ -275,8 +275,8 @@ static enum enn_srtp_result prepare(struct srtp_run *run, struct enn_srtp_packet
 		return ENN_SRTP_MALFORMED;
 	}
 	/* Packets that are only prepared count towards the limit too. */
-	if (run->count > 0 && run->master->limit[run->rtcp] - run->master->used[run->rtcp] <=
-				      run->count) {
+	if (run->count > 0 &&
+	    run->master->limit[run->rtcp] - run->master->used[run->rtcp] <= run->count) {
 		struct srtp_item kept = *item;
 		seal(run);
 		item = &run->item[0];

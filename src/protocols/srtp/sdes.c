@@ -165,7 +165,9 @@ static const char *parse_inline(struct enn_bytes text, const struct enn_srtp_sui
 		}
 		field = word(&r, '|');
 	}
-	return parse_mki(field, out) && enn_reader_left(&r) == 0 ? NULL : "the MKI is not of the form number:length";
+	return parse_mki(field, out) && enn_reader_left(&r) == 0
+		       ? NULL
+		       : "the MKI is not of the form number:length";
 }
 
 static const char *parse_keys(struct enn_bytes text, const struct enn_srtp_suite *suite,
@@ -191,7 +193,8 @@ static const char *parse_keys(struct enn_bytes text, const struct enn_srtp_suite
 			return "several keys without MKI";
 		}
 		for (size_t k = 0; k < i; k++) {
-			if (memcmp(out->master[i].mki, out->master[k].mki, out->master[0].mki_len) == 0) {
+			if (memcmp(out->master[i].mki, out->master[k].mki,
+				   out->master[0].mki_len) == 0) {
 				return "two keys with one MKI";
 			}
 		}
@@ -225,7 +228,8 @@ static enum enn_status parse_parameter(struct enn_bytes w, struct enn_srtp_sdes 
 			return ENN_E_PARSE;
 		}
 		out->window = (uint32_t)value;
-	} else if (!is(w, "FEC_ORDER=FEC_SRTP") && !has((struct enn_bytes){w.data, w.len > 0}, '-')) {
+	} else if (!is(w, "FEC_ORDER=FEC_SRTP") &&
+		   !has((struct enn_bytes){w.data, w.len > 0}, '-')) {
 		*why = "a session parameter that is not known"; /* §6.3.7: the whole line is not for us */
 		return ENN_E_UNSUPPORTED;
 	}

@@ -26,7 +26,8 @@ static const char *bad_masters(const struct enn_srtp_policy *p)
 	for (size_t i = 0; i < p->master_count; i++) {
 		const struct enn_srtp_master *a = &p->master[i];
 		if (a->mki_len > ENN_SRTP_MAX_MKI || a->mki_len != p->master[0].mki_len) {
-			return "the MKIs of all master keys must have one length, at most 128 bytes";
+			return "the MKIs of all master keys must have one length, at most 128 "
+			       "bytes";
 		}
 		if (a->to != 0 && (a->from > a->to || a->to >= ENN_SRTP_RTP_LIFETIME)) {
 			return "a master key's range of indices is empty or too long";

@@ -67,7 +67,8 @@ struct enn_srtp_master {
 	uint8_t salt[ENN_SRTP_MAX_SALT];
 	uint8_t mki[ENN_SRTP_MAX_MKI]; /* as on the wire */
 	uint8_t mki_len;	       /* the same for all keys of a policy; 0: no MKI */
-	uint64_t lifetime; /* packets of RTP, and of RTCP; 0: what the suite allows (RFC 4568 §6.1) */
+	uint64_t
+		lifetime; /* packets of RTP, and of RTCP; 0: what the suite allows (RFC 4568 §6.1) */
 	/* RFC 3711 §8.1.1: the indices of RTP that it is for, both included; to 0: no such limits. Without MKI they
 	 * tell the keys apart. */
 	uint64_t from;
@@ -85,10 +86,10 @@ struct enn_srtp_policy {
 	enum enn_srtp_suite_id suite;
 	const struct enn_srtp_master *master;
 	size_t master_count;
-	uint8_t kdr;		  /* the key derivation rate is 2^kdr, 1 to 24; 0: derive once */
-	size_t window;		  /* replay window, packets; 0: 1024; at least 64 */
-	size_t max_streams;	  /* 0: 256 */
-	bool null_allowed;	  /* the NULL cipher, or one of the next three, needs to be said twice */
+	uint8_t kdr;	    /* the key derivation rate is 2^kdr, 1 to 24; 0: derive once */
+	size_t window;	    /* replay window, packets; 0: 1024; at least 64 */
+	size_t max_streams; /* 0: 256 */
+	bool null_allowed;  /* the NULL cipher, or one of the next three, needs to be said twice */
 	bool unencrypted_rtp;	  /* RFC 4568 §6.3.2 */
 	bool unencrypted_rtcp;	  /* the E bit is 0 */
 	bool unauthenticated_rtp; /* RFC 4568 §6.3.3; not with AEAD; replays cannot be told then */
@@ -164,14 +165,16 @@ struct enn_srtp_packet {
 	uint8_t *data;
 	size_t len; /* in and out */
 	size_t cap; /* of data; needed to protect, and with Cryptex */
-	enum enn_srtp_kind kind; /* ENN_SRTP_OTHER: by its first bytes, as where one port carries both; set then */
+	enum enn_srtp_kind
+		kind; /* ENN_SRTP_OTHER: by its first bytes, as where one port carries both; set then */
 	enum enn_srtp_result result; /* out */
 };
 
 /* In place, any number of packets of any streams; returns how many are ENN_SRTP_OK. A packet that is not must not be used:
  * its bytes are undefined. Nothing is allocated but for a stream that is new. */
 size_t enn_srtp_protect(struct enn_srtp_session *s, struct enn_srtp_packet *packets, size_t count);
-size_t enn_srtp_unprotect(struct enn_srtp_session *s, struct enn_srtp_packet *packets, size_t count);
+size_t enn_srtp_unprotect(struct enn_srtp_session *s, struct enn_srtp_packet *packets,
+			  size_t count);
 
 /* Counts since the session was made. */
 struct enn_srtp_stats {

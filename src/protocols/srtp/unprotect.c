@@ -39,7 +39,8 @@ static enum enn_srtp_result key_of(const struct enn_srtp_session *s, const struc
 				: s->master_count > 1 ? srtp_master_by_index(s, item->index)
 						      : s->master[0];
 
-	if (m == NULL || (rtcp == 0 && m->to != 0 && (item->index < m->from || item->index > m->to))) {
+	if (m == NULL ||
+	    (rtcp == 0 && m->to != 0 && (item->index < m->from || item->index > m->to))) {
 		return ENN_SRTP_UNKNOWN_KEY;
 	}
 	*out = m;
