@@ -7,9 +7,11 @@
 
 static bool can_sign(const struct enn_credential *k, const struct enn_sig_alg *alg, bool any_curve)
 {
-	if (k->key == NULL) { /* whoever has it is told the scheme, and takes its curve for the key's */
-		return alg->key == (k->type == ENN_CREDENTIAL_RAW_KEY ? k->key_type
-								      : enn_chain_key_type(k->chain));
+	if (k->key ==
+	    NULL) { /* whoever has it is told the scheme, and takes its curve for the key's */
+		return alg->key == (k->type == ENN_CREDENTIAL_RAW_KEY
+					    ? k->key_type
+					    : enn_chain_key_type(k->chain));
 	}
 	return any_curve ? enn_sig_fits_private12(alg, k->key) : enn_sig_fits_private(alg, k->key);
 }

@@ -34,8 +34,8 @@ static bool server_name(struct enn_reader *data, struct enn_client_hello *out)
 			continue;
 		}
 		if (enn_reader_ok(&list)) {
-			out->bad_server_name =
-				out->server_name.len > 0 || out->bad_server_name || !is_host_name(name);
+			out->bad_server_name = out->server_name.len > 0 || out->bad_server_name ||
+					       !is_host_name(name);
 			out->server_name = name;
 		}
 	}

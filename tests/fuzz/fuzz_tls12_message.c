@@ -23,7 +23,8 @@ static bool key_exchange(struct enn_bytes body, bool psk, struct enn_fault *faul
 		    within(m.signature, body));
 	if (good) { /* nothing is left between the parts, nor behind them */
 		FUZZ_ASSERT(m.public_key.len > 0 && m.params.len == 4 + m.public_key.len);
-		FUZZ_ASSERT(body.len == (psk ? 2 + m.hint.len : 4 + m.signature.len) + m.params.len);
+		FUZZ_ASSERT(body.len ==
+			    (psk ? 2 + m.hint.len : 4 + m.signature.len) + m.params.len);
 	}
 	return good;
 }
@@ -74,8 +75,8 @@ static bool request(struct enn_bytes body, struct enn_fault *fault)
 	FUZZ_ASSERT(m.types.len > 0 && m.signatures.len > 0 && m.signatures.len % 2 == 0);
 	FUZZ_ASSERT(body.len == 5 + m.types.len + m.signatures.len + m.authorities.len);
 	for (size_t i = 0; i < ENN_ARRAY_LEN(kinds); i++) {
-		struct enn_bytes some = enn_tls12_filter_schemes(m.signatures, kinds[i], kept,
-								 sizeof(kept));
+		struct enn_bytes some =
+			enn_tls12_filter_schemes(m.signatures, kinds[i], kept, sizeof(kept));
 		FUZZ_ASSERT(some.len <= sizeof(kept) && some.len <= m.signatures.len &&
 			    some.len % 2 == 0 && (kinds[i] != ENN_SUITE_PSK || some.len == 0));
 	}
