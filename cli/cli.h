@@ -100,6 +100,9 @@ struct cli_options {
 	const char *alpn;
 	const char *policy;
 	const char *session_file;
+	const char *session_store; /* URL of a pool's store … */
+	const char *pool_key;	   /* … and the file with its key */
+	struct enn_session_store *store;
 	const char *early_data_file;
 	const char *keylog;
 	const char *exec;
@@ -135,6 +138,8 @@ bool cli_add_static_keys(const struct cli_options *o, struct enn_security *s);
 bool cli_add_ech(const struct cli_options *o, struct enn_security *s);
 /* The security parameters that the options ask for; NULL after a message. */
 struct enn_security *cli_security(const struct cli_options *o);
+/* listen: opens the pool's session store, if there is to be one, into o->store; false after a message. */
+bool cli_open_session_store(struct cli_options *o, struct enn_context *context);
 /* Applies -o settings that are transport properties; false after a message. */
 bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection *pre);
 /* The name among `names` nearest to a mistyped one, NULL if none is near. */

@@ -50,6 +50,9 @@ struct enn_session_store {
 	struct entry *sessions;
 	struct enn_expiry_heap expiries;
 	int64_t now; /* the last time that a caller told; put has none of its own */
+	const struct enn_store_backend *backend; /* NULL: this is all there is */
+	void *backend_ctx;
+	struct enn_ticket_keys *tickets;
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -72,6 +75,34 @@ struct enn_session_store *enn_session_store_new(size_t max_entries)
 		return NULL;
 	}
 	return store;
+}
+
+struct enn_session_store *enn_session_store_new_remote(const struct enn_store_backend *backend,
+						       void *ctx, struct enn_ticket_keys *tickets,
+						       size_t max_entries)
+{
+	struct enn_session_store *store = enn_session_store_new(max_entries);
+
+	if (store == NULL) {
+		backend->release(ctx);
+		return NULL;
+	}
+	store->backend = backend;
+	store->backend_ctx = ctx;
+	store->tickets = enn_ticket_keys_ref(tickets);
+	return store;
+}
+
+const struct enn_store_backend *enn_session_store_backend(const struct enn_session_store *store,
+							  void **ctx)
+{
+	*ctx = store == NULL ? NULL : store->backend_ctx;
+	return store == NULL ? NULL : store->backend;
+}
+
+struct enn_ticket_keys *enn_session_store_tickets(const struct enn_session_store *store)
+{
+	return store == NULL ? NULL : store->tickets;
 }
 
 struct enn_session_store *enn_session_store_ref(struct enn_session_store *store)
@@ -120,6 +151,10 @@ void enn_session_store_free(struct enn_session_store *store)
 		entry_free(e);
 	}
 	enn_expiry_clear(&store->expiries);
+	if (store->backend != NULL) {
+		store->backend->release(store->backend_ctx);
+	}
+	enn_ticket_keys_free(store->tickets);
 	(void)pthread_mutex_destroy(&store->lock);
 	enn_wipe(store, sizeof(*store));
 	free(store);
