@@ -200,8 +200,13 @@ int cli_connect(int argc, char **argv)
 		cli_report_error(&o, "cannot start", &error);
 		return CLI_LOCAL;
 	}
-	struct enn_preconnection *pre = describe(&o, loop.context);
+	struct enn_preconnection *pre =
+		cli_load_session_cache(&o) ? describe(&o, loop.context) : NULL;
 	int status = pre == NULL ? CLI_USAGE : start(&loop, pre);
+	if (pre != NULL && !cli_save_session_cache(&o) && status == CLI_OK) {
+		status = CLI_LOCAL;
+	}
+	enn_session_store_free(o.store);
 	enn_preconnection_free(pre);
 	if (state.pump != NULL) {
 		pump_free(&loop, state.pump);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The session store that listeners of a pool share, and `ennead keygen pool-key`, its secret.
+ * The session store that listeners of a pool share, `ennead keygen pool-key`, its secret, and the sessions that
+ * a client keeps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -133,6 +134,47 @@ int cli_keygen_pool_key(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	return write_key(out, force);
+}
+
+/* ---- a client's sessions ---------------------------------------------------------------------------- */
+
+#define CACHED_SESSIONS 1024
+
+bool cli_load_session_cache(struct cli_options *o)
+{
+	struct enn_error error;
+
+	if (o->session_cache == NULL) {
+		return true;
+	}
+	if (o->session_file != NULL) {
+		cli_error("--session-cache and --session-file are two ways to do one thing");
+		return false;
+	}
+	o->store = enn_session_store_new(CACHED_SESSIONS);
+	if (o->store == NULL) {
+		cli_error("out of memory");
+		return false;
+	}
+	enum enn_status status = enn_session_store_load(o->store, o->session_cache, &error);
+	if (status != ENN_OK && status != ENN_E_NOT_FOUND) {
+		cli_error("%s", error.text);
+	}
+	return status == ENN_OK || status == ENN_E_NOT_FOUND || status == ENN_E_PARSE;
+}
+
+bool cli_save_session_cache(const struct cli_options *o)
+{
+	struct enn_error error;
+
+	if (o->session_cache == NULL || o->store == NULL) {
+		return true;
+	}
+	bool saved = enn_session_store_save(o->store, o->session_cache, &error) == ENN_OK;
+	if (!saved) {
+		cli_error("%s", error.text);
+	}
+	return saved;
 }
 
 /* ---- the store ------------------------------------------------------------------------------------ */

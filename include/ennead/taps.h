@@ -140,6 +140,20 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_context_redis_store(
 	struct enn_context *context, const struct enn_redis_options *options,
 	struct enn_session_store **out, struct enn_error *error);
 
+/* ---- a client's sessions in a file ----------------------------------------------------- */
+
+/* Sessions of clients over a restart. The file has mode 0600 and is replaced in one step; of several processes
+ * that use one file the last to save decides, and a session may be used by more than one of them.
+ * load: into a new store, before it is used. ENN_E_NOT_FOUND: there is no such file. ENN_E_AUTH: it belongs to
+ * somebody else, or others may read or write it. ENN_E_PARSE: damaged; the next save replaces it.
+ * Both: ENN_E_SYSTEM, ENN_E_MEMORY; *error, unless NULL, says why. Blocks for the file. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_load(struct enn_session_store *store,
+							      const char *path,
+							      struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_save(struct enn_session_store *store,
+							      const char *path,
+							      struct enn_error *error);
+
 /* Takes up to n events; waits up to `timeout` nanoseconds for the first (0: does not wait,
  * ENN_TIME_NEVER: as long as it takes). Returns how many. 0 with ENN_TIME_NEVER
  * means that nothing is left that could bring an event. With a loop of the application's it never
