@@ -26,6 +26,7 @@ static const char *event_name(enum enn_event_type type)
 		[ENN_EVENT_PATH_CHANGED] = "path-changed",
 		[ENN_EVENT_CLOSED] = "closed",
 		[ENN_EVENT_FAILED] = "failed",
+		[ENN_EVENT_PEER_AUTHENTICATED] = "peer-authenticated",
 	};
 
 	return (size_t)type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
@@ -143,10 +144,13 @@ static json_t *report_info(struct conn *c)
 	memset(&info, 0, sizeof(info));
 	enn_engine_info(c->e, &info);
 	return json_pack(
-		"{s:b, s:o, s:b, "
+		"{s:b, s:b, s:b, s:b, s:b, s:I, s:b, s:o, s:b, "
 		"s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:o, s:O, s:I, "
 		"s:I}",
-		"raw_key", info.peer_raw_key, "compression", text_or_null(c->compression),
+		"ech", info.ech_accepted, "extended_main_secret", info.extended_main_secret,
+		"encrypt_then_mac", info.encrypt_then_mac, "accepted_later", c->accepted_later,
+		"post_handshake_auth", info.post_handshake_auth, "tickets_expected",
+		(json_int_t)info.tickets_expected, "raw_key", info.peer_raw_key, "compression", text_or_null(c->compression),
 		"status_good", c->status_good, "server", info.server, "ready", info.ready,
 		"version", text_or_null(info.version), "cipher", text_or_null(info.cipher),
 		"key_exchange", text_or_null(info.key_exchange), "signature",

@@ -425,6 +425,8 @@ static SECStatus set_options(const struct peer_options *o)
 	     SSL_OptionSet(lib.fd, SSL_RECORD_SIZE_LIMIT, (PRIntn)o->record_size_limit) !=
 		     SECSuccess) ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_EXTENDED_MASTER_SECRET, !o->no_ems) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_FALLBACK_SCSV, o->fallback) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_POST_HANDSHAKE_AUTH, o->later) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_TLS13_COMPAT_MODE, !o->no_compat) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_0RTT_DATA, early) != SECSuccess ||
 	    SSL_AlertReceivedCallback(lib.fd, on_alert_in, NULL) != SECSuccess ||
@@ -624,4 +626,22 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 {
 	return SSL_KeyUpdate(lib.fd, both ? PR_TRUE : PR_FALSE) == SECSuccess ||
 	       fail(report, "key update");
+}
+
+bool peer_library_request(struct peer_report *report)
+{
+	if (SSL_OptionSet(lib.fd, SSL_REQUEST_CERTIFICATE, PR_TRUE) != SECSuccess ||
+	    SSL_SendCertificateRequest(lib.fd) != SECSuccess) {
+		return fail(report, "request");
+	}
+	return true;
+}
+
+bool peer_library_has_cert(void)
+{
+	CERTCertificate *cert = SSL_PeerCertificate(lib.fd);
+	bool has = cert != NULL;
+
+	CERT_DestroyCertificate(cert);
+	return has;
 }
