@@ -162,6 +162,11 @@ static const struct flag {
 	FLAG("tls12", SWITCH, tls12),
 	FLAG("cookie", SWITCH, cookie),
 	FLAG("no-compat", SWITCH, no_compat),
+	FLAG("ech", TEXT, ech),
+	FLAG("ech-retry-out", TEXT, ech_retry_out),
+	FLAG("ech-name", TEXT, ech_name),
+	FLAG("ech-out", TEXT, ech_out),
+	FLAG("ech-grease", SWITCH, ech_grease),
 	FLAG("fallback", SWITCH, fallback),
 	FLAG("no-ems", SWITCH, no_ems),
 	FLAG("no-etm", SWITCH, no_etm),
@@ -407,10 +412,10 @@ static void print_report(void)
 	if (r->has_export) {
 		hex(export_text, r->exported, peer.o.export_len);
 	}
-	object = json_pack("{s:b, s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
+	object = json_pack("{s:b, s:b, s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
 			   "s:o, s:o, s:I, "
 			   "s:I, s:I, s:s, s:s, s:i}",
-			   "later", r->later, "raw_key", r->raw_key, "status", r->status, "library", peer_library_name,
+			   "ech", r->ech, "later", r->later, "raw_key", r->raw_key, "status", r->status, "library", peer_library_name,
 			   "handshake", r->handshake, "version", text_or_null(r->version), "cipher",
 			   text_or_null(r->cipher), "group", text_or_null(r->group), "alpn",
 			   text_or_null(r->alpn), "sni", text_or_null(r->sni), "resumed",

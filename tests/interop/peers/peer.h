@@ -50,6 +50,10 @@ struct peer_options {
 	bool tls12;  /* nothing newer than TLS 1.2 */
 	bool cookie; /* server: HelloRetryRequest with a cookie */
 	bool no_compat;
+	/* Encrypted ClientHello. Client: an ECHConfigList, or GREASE; where to write what a server wants
+	 * instead. Server: its public name, and where to write the list that it makes. */
+	const char *ech, *ech_retry_out, *ech_name, *ech_out;
+	bool ech_grease;
 	bool fallback; /* TLS 1.2 client: TLS_FALLBACK_SCSV (RFC 7507) */
 	bool no_ems; /* TLS 1.2: without the extended main secret (RFC 7627) */
 	bool no_etm; /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
@@ -76,6 +80,7 @@ struct peer_report {
 	char version[32], cipher[64], group[32], alpn[64], sni[128];
 	bool resumed, peer_cert, raw_key, status;
 	bool later; /* server: a certificate came when it was asked for later */
+	bool ech;
 	char early[16]; /* client: accepted, rejected */
 	int alert_in, alert_out;
 	char error[256];
