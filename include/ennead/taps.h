@@ -378,7 +378,10 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_set_user(struct enn_connec
 struct enn_connection_info {
 	enum enn_connection_state state;
 	struct enn_path path;	   /* addresses of the socket in use, once there is one */
-	struct enn_info security;  /* pointers live until enn_connection_free */
+	/* Pointers live until enn_connection_free. ech_retry is there after an EstablishmentError with
+	 * ENN_REASON_ECH_REFUSED: a new preconnection with it (enn_security_set_ech_configs) is the one
+	 * retry that RFC 9849 §6.1.6 wants. */
+	struct enn_info security;
 	const char *server_name;   /* client: the name the peer must prove; NULL if none */
 	uint64_t bytes_sent;	   /* application data sealed */
 	uint64_t bytes_received;   /* application data delivered to the queue */

@@ -284,6 +284,7 @@ static void test_refused_by_a_stranger(void **state)
 	tls_pair_must_fail(&m.pair, false, ENN_REASON_CERT_NAME_MISMATCH, 42);
 	enn_engine_info(m.pair.client.e, &info);
 	assert_false(info.peer_authenticated);
+	assert_null(info.ech_retry);
 	finish(&m);
 }
 
