@@ -379,6 +379,7 @@ struct enn_info {
 	bool certificate_requested; /* the server asked the client for a certificate */
 	bool extended_main_secret;  /* TLS 1.2 with RFC 7627 */
 	bool ech_accepted;	    /* the ClientHello was encrypted (RFC 9849) */
+	bool ech_configured; /* client with echGrease: the server has it, and sent configurations */
 	/* Client, failed with ENN_REASON_ECH_REFUSED: the ECHConfigList of the authenticated server to try
 	 * again with, once; NULL: it has none, and may be asked in the clear. */
 	const uint8_t *ech_retry;

@@ -518,8 +518,9 @@ enum enn_status enn_ech_take(struct enn_handshake *hs, const struct enn_views *v
 					  "EncryptedExtensions.encrypted_client_hello",
 					  "the retry configurations are malformed");
 	}
-	if (hs->ech->state != ENN_ECH_REJECTED) {
-		return ENN_OK; /* §6.2: GREASE must not keep them */
+	if (hs->ech->state != ENN_ECH_REJECTED) { /* §6.2: GREASE must not keep them */
+		hs->c->result.ech_configured = true;
+		return ENN_OK;
 	}
 	return enn_hs_copy(hs->env, &hs->ech->retry, &hs->ech->retry_len, list) == ENN_OK
 		       ? ENN_OK

@@ -3,7 +3,6 @@
 
 import base64
 import json
-import os
 import re
 import select
 import socket
@@ -13,17 +12,11 @@ import threading
 
 import pytest
 
-ENNEAD = [os.environ.get("ENNEAD", "build/check/cli/ennead")]
-# The same tests once more with a libcrypto that has HPKE.
-NEWER = os.environ.get("ENN_UNDER")
-if NEWER:
-    ENNEAD = [NEWER, "run"] + ENNEAD
-    if subprocess.run([*ENNEAD, "--version"], stdout=subprocess.DEVNULL, check=False).returncode == 77:
-        pytest.skip("no Debian 13 folder: run tools/newer.sh", allow_module_level=True)
+from command import COMMAND
 
 
 def run(*arguments, cwd, data=b""):
-    return subprocess.run([*ENNEAD, *arguments], input=data, stdout=subprocess.PIPE,
+    return subprocess.run([*COMMAND, *arguments], input=data, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, cwd=cwd, timeout=30)
 
 
@@ -80,7 +73,7 @@ def test_connect(files, form):
         done = run("connect", "tls://localhost:1", "--ech", form, cwd=files)
         assert done.returncode == 1 and b"OpenSSL 3.2 or later" in done.stderr
         return
-    server = subprocess.Popen([*ENNEAD, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
+    server = subprocess.Popen([*COMMAND, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
                                "server.key", "--ech-key", "key", "--echo", "--json"], cwd=files,
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     port = json.loads(server.stderr.readline())["port"]
@@ -94,7 +87,7 @@ def test_connect(files, form):
 
 def listen(files, *arguments):
     """A listener for one connection, or so many as --connections says; its port."""
-    server = subprocess.Popen([*ENNEAD, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
+    server = subprocess.Popen([*COMMAND, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
                                "server.key", "--echo", "--json", *arguments], cwd=files,
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     return server, json.loads(server.stderr.readline())["port"]
