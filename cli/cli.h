@@ -100,6 +100,10 @@ struct cli_options {
 	const char *alpn;
 	const char *policy;
 	const char *session_file;
+	const char *session_cache;
+	const char *session_store;	 /* URL of a pool's store … */
+	const char *pool_key;		 /* … and the file with its key */
+	struct enn_session_store *store; /* of session_cache or session_store */
 	const char *early_data_file;
 	const char *keylog;
 	const char *exec;
@@ -145,6 +149,12 @@ bool cli_keep_ech_retry(struct enn_connection c, struct cli_ech_retry *retry);
 void cli_free_ech_retry(struct cli_ech_retry *retry);
 /* The security parameters that the options ask for; NULL after a message. */
 struct enn_security *cli_security(const struct cli_options *o);
+/* connect: opens the sessions of earlier runs into o->store; and keeps them for later ones. False after a
+ * message; a damaged file is a warning, and replaced. */
+bool cli_load_session_cache(struct cli_options *o);
+bool cli_save_session_cache(const struct cli_options *o);
+/* listen: opens the pool's session store, if there is to be one, into o->store; false after a message. */
+bool cli_open_session_store(struct cli_options *o, struct enn_context *context);
 /* Applies -o settings that are transport properties; false after a message. */
 bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection *pre);
 /* The name among `names` nearest to a mistyped one, NULL if none is near. */

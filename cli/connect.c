@@ -126,8 +126,8 @@ static bool use_retry(struct enn_security *security, const struct cli_ech_retry 
 {
 	struct enn_error error;
 
-	if (retry->list == NULL || enn_security_set_ech_configs(security, retry->list, retry->len,
-								&error) == ENN_OK) {
+	if (retry->list == NULL ||
+	    enn_security_set_ech_configs(security, retry->list, retry->len, &error) == ENN_OK) {
 		return true;
 	}
 	cli_error("the server's configurations for ECH: %s", error.text);
@@ -219,6 +219,21 @@ static int connect_once(struct pump_loop *loop)
 	return status;
 }
 
+static int connect_and_retry(struct pump_loop *loop)
+{
+	struct connect *state = loop->user;
+	int status = connect_once(loop);
+
+	if (state->retry.list != NULL && !loop->interrupted) {
+		cli_report_ech_retry(loop->o, &state->retry);
+		state->retried = true;
+		state->over = false;
+		status = connect_once(loop);
+	}
+	cli_free_ech_retry(&state->retry);
+	return status;
+}
+
 int cli_connect(int argc, char **argv)
 {
 	struct cli_options o;
@@ -242,14 +257,12 @@ int cli_connect(int argc, char **argv)
 		cli_report_error(&o, "cannot start", &error);
 		return CLI_LOCAL;
 	}
-	int status = connect_once(&loop);
-	if (state.retry.list != NULL && !loop.interrupted) {
-		cli_report_ech_retry(&o, &state.retry);
-		state.retried = true;
-		state.over = false;
-		status = connect_once(&loop);
+	bool loaded = cli_load_session_cache(&o);
+	int status = loaded ? connect_and_retry(&loop) : CLI_USAGE;
+	if (loaded && status != CLI_USAGE && !cli_save_session_cache(&o) && status == CLI_OK) {
+		status = CLI_LOCAL;
 	}
-	cli_free_ech_retry(&state.retry);
+	enn_session_store_free(o.store);
 	enn_context_free(loop.context);
 	return status;
 }

@@ -41,7 +41,7 @@ struct probe_shot {
 	size_t session_len;
 	bool verify;
 	bool no_name;
-	bool hide; /* encrypts the ClientHello as --ech says */
+	bool hide;	   /* encrypts the ClientHello as --ech says */
 	bool want_tickets; /* waits for them */
 	bool want_update;  /* renews the keys of both directions */
 	/* what came of it */
@@ -140,7 +140,7 @@ struct probe {
 	const char *unknown_protocol; /* "ignored", "refused" */
 	const char *without_name;     /* "the same certificate", "another certificate", "refused" */
 	const char *key_update;
-	bool asks_client; /* for a certificate */
+	bool asks_client;   /* for a certificate */
 	bool raw_keys_only; /* it has no certificate: every shot takes raw public keys */
 	bool raw_key_asked;
 	char raw_key[CERTIFICATE_PIN]; /* that it shows; "": none */

@@ -75,7 +75,7 @@ static void on_ech(struct probe_shot *shot)
 {
 	bool refused = shot->error.reason == ENN_REASON_ECH_REFUSED;
 
-	shot->probe->ech = shot->ready && shot->info.ech_accepted     ? "accepted"
+	shot->probe->ech = shot->ready && shot->info.ech_accepted    ? "accepted"
 			   : refused && shot->info.ech_retry_len > 0 ? "refused, others offered"
 			   : refused				     ? "refused"
 								     : "failed";

@@ -75,13 +75,14 @@ static void print_resumption(const struct probe_of_version *v, bool tls13)
 static void print_extensions(const struct probe *p)
 {
 	for (size_t i = 0; i < p->compression.count; i++) {
-		row(i == 0 ? "  compression" : "", "  %s (of its certificate)", p->compression.name[i]);
+		row(i == 0 ? "  compression" : "", "  %s (of its certificate)",
+		    p->compression.name[i]);
 	}
 	if (p->compression.count == 0) {
 		row("  compression", "  %s", p->compression.complete ? "none" : "not tried");
 	}
 	row("  ECH", "  %s",
-	    p->ech_grease == NULL		       ? "not tried"
+	    p->ech_grease == NULL		     ? "not tried"
 	    : strcmp(p->ech_grease, "answered") == 0 ? "yes: it answers with configurations"
 	    : strcmp(p->ech_grease, "ignored") == 0  ? "no: what looks like it is ignored"
 						     : "NOT even ignored: refused");
@@ -253,8 +254,9 @@ static json_t *version_json(const struct probe *p, enum probe_version version)
 		json_object_set_new(j, "needs_key_share", json_boolean(v->needs_share));
 		json_object_set_new(j, "key_update", text(p->key_update));
 		json_object_set_new(j, "compression", list_json(&p->compression));
-		json_object_set_new(j, "ech", json_pack("{s:o,s:o}", "grease", text(p->ech_grease),
-							"configured", text(p->ech)));
+		json_object_set_new(j, "ech",
+				    json_pack("{s:o,s:o}", "grease", text(p->ech_grease),
+					      "configured", text(p->ech)));
 	}
 	return j;
 }

@@ -11,7 +11,7 @@
 #define GREASE			      0x0a0a
 #define ALERT_BAD_RECORD_MAC	      20
 #define ALERT_DECRYPT_ERROR	      51
-#define ALERT_ILLEGAL_PARAMETER       47
+#define ALERT_ILLEGAL_PARAMETER	      47
 #define ALERT_NO_APPLICATION_PROTOCOL 120
 #define COOKIE			      44 /* RFC 8446 §4.2.2 */
 #define COOKIE_LIFETIME		      (60 * ENN_SECOND)

@@ -58,6 +58,7 @@ void enn_attempt_free(struct enn_attempt *a)
 {
 	enn_attempt_answered(a);
 	enn_attempt_stop_signing(a);
+	enn_attempt_stop_asking(a);
 	enn_driver_free(a->driver);
 	enn_free(env_of(a), a->ech_retry, a->ech_retry_len);
 	enn_free(env_of(a), a->error, sizeof(*a->error));
@@ -74,6 +75,7 @@ void enn_attempt_drop(struct enn_attempt *a, enum enn_candidate_fate fate, enum 
 		a->ended = enn_context_now(a->conn->ctx);
 	}
 	enn_attempt_stop_signing(a);
+	enn_attempt_stop_asking(a);
 	if (a->driver != NULL) {
 		enn_driver_stop(a->driver, how);
 		enn_driver_free(a->driver);
@@ -285,6 +287,13 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 		break;
 	case ENN_EVENT_WANT_IDENTITY:
 		on_want_signature(a, event);
+		break;
+	case ENN_EVENT_SESSION_TAKE:
+	case ENN_EVENT_SESSION_CLAIM:
+		enn_attempt_ask_store(a, event);
+		break;
+	case ENN_EVENT_SESSION_PUT:
+		enn_attempt_put(a, event);
 		break;
 	case ENN_EVENT_STORE_SESSION:
 		on_session(c, event);

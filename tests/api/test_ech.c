@@ -84,8 +84,7 @@ static void listen_with(struct fixture *f, const struct key *key)
 static void refuse(struct fixture *f, const struct key *wrong, struct enn_connection_info *info)
 {
 	begin(f, wrong->list, wrong->len);
-	struct enn_taps_event e =
-		fixture_await(f, ENN_TAPS_ESTABLISHMENT_ERROR, f->client.id);
+	struct enn_taps_event e = fixture_await(f, ENN_TAPS_ESTABLISHMENT_ERROR, f->client.id);
 	assert_int_equal(e.u.error.reason, ENN_REASON_ECH_REFUSED);
 	CHECK(enn_connection_info(f->client, info));
 	assert_true(info->failed);

@@ -264,7 +264,8 @@ static bool work_is_done(const struct conn *c)
 	return c->ready && c->queued == c->o->send.len && c->sealed >= c->queued &&
 	       c->bytes_in >= c->o->receive && c->sessions >= c->o->want_sessions &&
 	       c->keys_in >= c->o->want_rekeys && c->next_rekey == c->o->rekeys &&
-	       (!c->o->request_later || c->answered_later) && c->echo_backlog == 0 && (!c->o->echo || c->final_seen);
+	       (!c->o->request_later || c->answered_later) && c->echo_backlog == 0 &&
+	       (!c->o->echo || c->final_seen);
 }
 
 static bool push_end(struct conn *c)

@@ -308,8 +308,7 @@ static void test_grease(void **state)
 		assert_false(m.pair.client.info.ech_accepted);
 		assert_false(m.pair.server.info.ech_accepted);
 		assert_null(m.pair.client.info.ech_retry);
-		assert_int_equal(m.pair.client.info.ech_configured,
-				 i == 1 && enn_hpke_available());
+		assert_int_equal(m.pair.client.info.ech_configured, i == 1 && enn_hpke_available());
 		finish(&m);
 	}
 }

@@ -214,7 +214,7 @@ static void set_versions(const struct peer_options *o)
 	}
 #else
 	mbedtls_ssl_conf_fallback(&lib.conf, o->fallback ? MBEDTLS_SSL_IS_FALLBACK
-							  : MBEDTLS_SSL_IS_NOT_FALLBACK);
+							 : MBEDTLS_SSL_IS_NOT_FALLBACK);
 	mbedtls_ssl_conf_min_version(&lib.conf, MBEDTLS_SSL_MAJOR_VERSION_3,
 				     MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_export_keys_ext_cb(&lib.conf, on_keys, NULL);

@@ -35,8 +35,8 @@ static bool make_key(void)
 	oid[1] = (unsigned char)curve->oid.len;
 	memcpy(oid + 2, curve->oid.data, curve->oid.len);
 	params.len = curve->oid.len + 2;
-	ech.private = PK11_GenerateKeyPair(slot, CKM_EC_KEY_PAIR_GEN, &params, &ech.public, PR_FALSE,
-					   PR_FALSE, NULL);
+	ech.private = PK11_GenerateKeyPair(slot, CKM_EC_KEY_PAIR_GEN, &params, &ech.public,
+					   PR_FALSE, PR_FALSE, NULL);
 	PK11_FreeSlot(slot);
 	return ech.private != NULL;
 }
@@ -75,10 +75,9 @@ SECStatus nss_ech_set(PRFileDesc *fd, const struct peer_options *o)
 	SECStatus status;
 
 	if (o->server) {
-		return o->ech_name == NULL
-			       ? SECSuccess
-			       : SSL_SetServerEchConfigs(fd, ech.public, ech.private, ech.list,
-							 ech.len);
+		return o->ech_name == NULL ? SECSuccess
+					   : SSL_SetServerEchConfigs(fd, ech.public, ech.private,
+								     ech.list, ech.len);
 	}
 	if (o->ech_grease) {
 		return SSL_EnableTls13GreaseEch(fd, PR_TRUE);

@@ -412,20 +412,20 @@ static void print_report(void)
 	if (r->has_export) {
 		hex(export_text, r->exported, peer.o.export_len);
 	}
-	object = json_pack("{s:b, s:b, s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
-			   "s:o, s:o, s:I, "
-			   "s:I, s:I, s:s, s:s, s:i}",
-			   "ech", r->ech, "later", r->later, "raw_key", r->raw_key, "status", r->status, "library", peer_library_name,
-			   "handshake", r->handshake, "version", text_or_null(r->version), "cipher",
-			   text_or_null(r->cipher), "group", text_or_null(r->group), "alpn",
-			   text_or_null(r->alpn), "sni", text_or_null(r->sni), "resumed",
-			   r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
-			   "alert_in", number_or_null(r->alert_in), "alert_out",
-			   number_or_null(r->alert_out), "error", text_or_null(r->error), "export",
-			   text_or_null(export_text), "bytes_in", (json_int_t)peer.bytes_in,
-			   "bytes_in_early", (json_int_t)peer.bytes_in_early, "bytes_out",
-			   (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
-			   ends[peer.end], "sessions", (int)peer.sessions);
+	object = json_pack(
+		"{s:b, s:b, s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
+		"s:o, s:o, s:I, "
+		"s:I, s:I, s:s, s:s, s:i}",
+		"ech", r->ech, "later", r->later, "raw_key", r->raw_key, "status", r->status,
+		"library", peer_library_name, "handshake", r->handshake, "version",
+		text_or_null(r->version), "cipher", text_or_null(r->cipher), "group",
+		text_or_null(r->group), "alpn", text_or_null(r->alpn), "sni", text_or_null(r->sni),
+		"resumed", r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
+		"alert_in", number_or_null(r->alert_in), "alert_out", number_or_null(r->alert_out),
+		"error", text_or_null(r->error), "export", text_or_null(export_text), "bytes_in",
+		(json_int_t)peer.bytes_in, "bytes_in_early", (json_int_t)peer.bytes_in_early,
+		"bytes_out", (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
+		ends[peer.end], "sessions", (int)peer.sessions);
 	if (object != NULL) {
 		json_dumpf(object, stdout, JSON_COMPACT);
 		json_decref(object);

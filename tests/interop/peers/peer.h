@@ -55,8 +55,8 @@ struct peer_options {
 	const char *ech, *ech_retry_out, *ech_name, *ech_out;
 	bool ech_grease;
 	bool fallback; /* TLS 1.2 client: TLS_FALLBACK_SCSV (RFC 7507) */
-	bool no_ems; /* TLS 1.2: without the extended main secret (RFC 7627) */
-	bool no_etm; /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
+	bool no_ems;   /* TLS 1.2: without the extended main secret (RFC 7627) */
+	bool no_etm;   /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
 	const char *export_label;
 	size_t export_len;
 	struct peer_blob early; /* client */

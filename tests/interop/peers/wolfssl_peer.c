@@ -253,8 +253,7 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 		wolfSSL_CTX_no_ticket_TLSv13(lib.ctx);
 		wolfSSL_CTX_NoTicketTLSv12(lib.ctx);
 	}
-	if (o->later && !o->server &&
-	    wolfSSL_CTX_allow_post_handshake_auth(lib.ctx) != 0) {
+	if (o->later && !o->server && wolfSSL_CTX_allow_post_handshake_auth(lib.ctx) != 0) {
 		return fail(report, "later", 0);
 	}
 	if (o->no_etm && wolfSSL_CTX_AllowEncryptThenMac(lib.ctx, 0) != WOLFSSL_SUCCESS) {
