@@ -101,8 +101,8 @@ struct cli_options {
 	const char *policy;
 	const char *session_file;
 	const char *session_cache;
-	const char *session_store; /* URL of a pool's store … */
-	const char *pool_key;	   /* … and the file with its key */
+	const char *session_store;	 /* URL of a pool's store … */
+	const char *pool_key;		 /* … and the file with its key */
 	struct enn_session_store *store; /* of session_cache or session_store */
 	const char *early_data_file;
 	const char *keylog;
@@ -135,8 +135,18 @@ bool cli_parse_url(const char *text, struct cli_options *o);
 bool cli_has_messages(const struct cli_options *o);
 /* Static keys (static_keys.c); false after a message. */
 bool cli_add_static_keys(const struct cli_options *o, struct enn_security *s);
-/* Encrypted ClientHello (keygen_ech.c); false after a message. */
+/* Encrypted ClientHello (ech.c); false after a message. */
 bool cli_add_ech(const struct cli_options *o, struct enn_security *s);
+#define CLI_ECH_PEM "ECHCONFIG"
+/* What a server wants instead of the configurations that it refused: binary, and in base64. */
+struct cli_ech_retry {
+	uint8_t *list; /* NULL: nothing */
+	size_t len;
+	char *text;
+};
+/* Of a connection that failed; false: it is no such failure, or the server has none. */
+bool cli_keep_ech_retry(struct enn_connection c, struct cli_ech_retry *retry);
+void cli_free_ech_retry(struct cli_ech_retry *retry);
 /* The security parameters that the options ask for; NULL after a message. */
 struct enn_security *cli_security(const struct cli_options *o);
 /* connect: opens the sessions of earlier runs into o->store; and keeps them for later ones. False after a
@@ -163,6 +173,8 @@ void cli_report_ready(const struct cli_options *o, struct enn_connection c);
 void cli_report_event(const struct cli_options *o, const struct enn_taps_event *event);
 void cli_report_listening(const struct cli_options *o, struct enn_listener l);
 void cli_report_reloaded(const struct cli_options *o);
+/* The server wants other configurations, and is tried again with them. */
+void cli_report_ech_retry(const struct cli_options *o, const struct cli_ech_retry *retry);
 void cli_report_end(const struct cli_options *o, struct enn_connection c);
 /* A line that is rewritten in place: only on a terminal, only after a second. */
 void cli_progress(const struct cli_options *o, uint64_t sent, uint64_t received, double seconds);

@@ -254,7 +254,8 @@ struct enn_answer {
 	enum enn_answer_type type;
 	bool accept; /* PEER: accept or refuse. STORE, of a claim: the key was not there before, and is now.
 		      * Others: false means "I have none". */
-	const uint8_t *data; /* PSK: the key. SIGNATURE: the signature. STORE: the value that was taken. */
+	const uint8_t *
+		data; /* PSK: the key. SIGNATURE: the signature. STORE: the value that was taken. */
 	size_t len;
 	uint32_t hash; /* PSK: enum enn_psk_hash */
 	/* STORE, of a claim: since when all claims are in this store, UNIX time in nanoseconds. */
@@ -398,6 +399,7 @@ struct enn_info {
 	bool certificate_requested; /* the server asked the client for a certificate */
 	bool extended_main_secret;  /* TLS 1.2 with RFC 7627 */
 	bool ech_accepted;	    /* the ClientHello was encrypted (RFC 9849) */
+	bool ech_configured; /* client with echGrease: the server has it, and sent configurations */
 	/* Client, failed with ENN_REASON_ECH_REFUSED: the ECHConfigList of the authenticated server to try
 	 * again with, once; NULL: it has none, and may be asked in the clear. */
 	const uint8_t *ech_retry;

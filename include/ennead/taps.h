@@ -120,8 +120,8 @@ ENN_API void enn_context_free(struct enn_context *context);
 
 /* Plain data, borrowed for enn_context_redis_store only. */
 struct enn_redis_options {
-	const char *url;	  /* redis://[[user]:password@]host[:port][/db] or unix:///path[?db=n] */
-	const char *prefix;	  /* of all keys in it, at most 64 characters; NULL: "ennead:" */
+	const char *url;    /* redis://[[user]:password@]host[:port][/db] or unix:///path[?db=n] */
+	const char *prefix; /* of all keys in it, at most 64 characters; NULL: "ennead:" */
 	const uint8_t *pool_key;  /* the pool's secret, the same on all its servers … */
 	size_t pool_key_len;	  /* … at least 32 bytes */
 	enn_time timeout;	  /* of one question; 0: 200 ms */
@@ -415,8 +415,11 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_set_user(struct enn_connec
 
 struct enn_connection_info {
 	enum enn_connection_state state;
-	struct enn_path path;	   /* addresses of the socket in use, once there is one */
-	struct enn_info security;  /* pointers live until enn_connection_free */
+	struct enn_path path; /* addresses of the socket in use, once there is one */
+	/* Pointers live until enn_connection_free. ech_retry is there after an EstablishmentError with
+	 * ENN_REASON_ECH_REFUSED: a new preconnection with it (enn_security_set_ech_configs) is the one
+	 * retry that RFC 9849 §6.1.6 wants. */
+	struct enn_info security;
 	const char *server_name;   /* client: the name the peer must prove; NULL if none */
 	uint64_t bytes_sent;	   /* application data sealed */
 	uint64_t bytes_received;   /* application data delivered to the queue */

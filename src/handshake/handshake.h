@@ -66,6 +66,7 @@ struct enn_handshake_result {
 	size_t ech_retry_len;
 	bool certificate_requested; /* of the client */
 	bool ech_accepted;
+	bool ech_configured; /* client that sent GREASE: the server answered with configurations */
 	uint8_t exporter_secret[ENN_MAX_SECRET];
 	uint8_t resumption_secret[ENN_MAX_SECRET];
 	uint64_t tickets_sent;	  /* the nonce of the next ticket */

@@ -56,8 +56,8 @@ enum enn_hs_state {
 
 #define ENN_HS_MAX_SHARES      4 /* three ordinary ones and a hybrid */
 #define ENN_HS_MAX_PSKS	       4
-#define ENN_HS_TICKET_NAME 32 /* bytes of a ticket that names a session in the store */
-#define ENN_HS_MAX_CLIENT_PSKS 8 /* identities of a ClientHello that a server looks at */
+#define ENN_HS_TICKET_NAME     32 /* bytes of a ticket that names a session in the store */
+#define ENN_HS_MAX_CLIENT_PSKS 8  /* identities of a ClientHello that a server looks at */
 
 /* Where a PSK comes from, which its binder tells (RFC 8446 §4.2.11.2, RFC 9258 §5.2). */
 enum enn_psk_kind { ENN_PSK_RESUMPTION, ENN_PSK_EXTERNAL, ENN_PSK_IMPORTED };
@@ -178,8 +178,8 @@ struct enn_handshake {
 	const uint8_t *post_secret;
 
 	struct enn_store_questions *store; /* NULL: the session store was not asked */
-	struct enn_ech *ech;	 /* NULL: ENN_ECH_NONE */
-	struct enn_tls12 *tls12; /* NULL: it cannot become TLS 1.2, or no longer */
+	struct enn_ech *ech;		   /* NULL: ENN_ECH_NONE */
+	struct enn_tls12 *tls12;	   /* NULL: it cannot become TLS 1.2, or no longer */
 
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */

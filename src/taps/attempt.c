@@ -60,6 +60,7 @@ void enn_attempt_free(struct enn_attempt *a)
 	enn_attempt_stop_signing(a);
 	enn_attempt_stop_asking(a);
 	enn_driver_free(a->driver);
+	enn_free(env_of(a), a->ech_retry, a->ech_retry_len);
 	enn_free(env_of(a), a->error, sizeof(*a->error));
 	enn_free(env_of(a), a->trouble, sizeof(*a->trouble));
 	enn_free(env_of(a), a, sizeof(*a));
@@ -228,11 +229,30 @@ static void on_session(struct enn_conn *c, const struct enn_event *event)
 	}
 }
 
+/* The engine is freed with its candidate, before the application can ask for this. */
+static void keep_ech_retry(struct enn_attempt *a, const struct enn_error *error)
+{
+	struct enn_info info;
+
+	if (error->reason != ENN_REASON_ECH_REFUSED || a->ech_retry != NULL) {
+		return;
+	}
+	enn_engine_info(enn_driver_engine(a->driver), &info);
+	if (info.ech_retry_len > 0) {
+		a->ech_retry = enn_alloc(env_of(a), info.ech_retry_len);
+	}
+	if (a->ech_retry != NULL) { /* without memory it is as if there were none */
+		memcpy(a->ech_retry, info.ech_retry, info.ech_retry_len);
+		a->ech_retry_len = info.ech_retry_len;
+	}
+}
+
 /* Where no answer came, what the network had to say about it is more telling. */
 static void fail_as_engine(struct enn_attempt *a, const struct enn_error *error)
 {
 	bool silence = error->reason == ENN_REASON_TIMEOUT && a->conn->ready == 0;
 
+	keep_ech_retry(a, error);
 	enn_attempt_fail(a, silence && a->trouble != NULL ? a->trouble : error);
 }
 

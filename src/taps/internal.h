@@ -72,7 +72,9 @@ struct enn_attempt {
 	uint8_t *asked; /* PSK identity, the input to sign, or a server name, NUL and ALPN ids */
 	size_t asked_len;
 	struct enn_store_query *asking; /* the session store is asked for it */
-	struct enn_signing *signing; /* a worker thread makes a signature for it */
+	struct enn_signing *signing;	/* a worker thread makes a signature for it */
+	uint8_t *ech_retry;		/* of FAILED: enn_info.ech_retry */
+	size_t ech_retry_len;
 };
 
 /* ---- a connection -------------------------------------------------------------------- */
