@@ -239,6 +239,23 @@ static void engine_seeds(void)
 	}
 }
 
+/* A file of sessions with none in it, and with two. */
+static void session_store_seeds(void)
+{
+	struct enn_session_store *store = enn_session_store_new(4);
+	uint8_t out[512];
+	size_t len = sizeof(out);
+
+	FUZZ_ASSERT(store != NULL && enn_session_store_export(store, 0, out, &len) == ENN_OK);
+	save("session_store", -1, out, len);
+	FUZZ_ASSERT(enn_session_store_put(store, out, 1, out, 40, INT64_MAX) == ENN_OK &&
+		    enn_session_store_put(store, out, 2, out, 1, 1) == ENN_OK);
+	len = sizeof(out);
+	FUZZ_ASSERT(enn_session_store_export(store, 0, out, &len) == ENN_OK);
+	save("session_store", -1, out, len);
+	enn_session_store_free(store);
+}
+
 /* What only TLS 1.2 looks into; and an answer to status_request. */
 static void extension_seeds(void)
 {
@@ -328,6 +345,7 @@ int main(int argc, char **argv)
 	connection(RAW_KEY, "TLSv1.2");
 	connection(PSK, "TLSv1.2");
 	extension_seeds();
+	session_store_seeds();
 	text_seeds();
 	crl_seed();
 	engine_seeds();

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NAME = "server.ennead.test"
+PUBLIC_NAME = "public.ennead.test"
 KEYS = {
     "p256": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
     "p384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
@@ -99,6 +100,10 @@ class Pki:
     def _make_rsa(self):
         # NSS names certificates by their subject, and has P-256 and RSA side by side in a test.
         return self._issue("rsa", "rsa", cn="RSA")
+
+    def _make_ech(self):
+        """For the name that is hidden and the public one before it (RFC 9849 §6.1.6)."""
+        return self._issue("ech", san="DNS:%s,DNS:%s" % (NAME, PUBLIC_NAME))
 
     def _make_chain(self):
         """A leaf below an intermediate."""

@@ -7,7 +7,6 @@ from programs import settings, show
 pytestmark = pytest.mark.versions("1.2")
 
 AEADS = ["AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256"]
-CBCS = ["AES_128_CBC_SHA", "AES_256_CBC_SHA", "AES_128_CBC_SHA256", "AES_256_CBC_SHA384"]
 KINDS = {"ECDSA": "p256", "RSA": "rsa"}
 GROUPS = ["X25519", "P-256", "P-384"]
 HANDSHAKE_FAILURE = 40

@@ -213,7 +213,8 @@ static void set_versions(const struct peer_options *o)
 		mbedtls_ssl_conf_new_session_tickets(&lib.conf, (uint16_t)o->tickets);
 	}
 #else
-	(void)o;
+	mbedtls_ssl_conf_fallback(&lib.conf, o->fallback ? MBEDTLS_SSL_IS_FALLBACK
+							 : MBEDTLS_SSL_IS_NOT_FALLBACK);
 	mbedtls_ssl_conf_min_version(&lib.conf, MBEDTLS_SSL_MAJOR_VERSION_3,
 				     MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_export_keys_ext_cb(&lib.conf, on_keys, NULL);
@@ -528,4 +529,14 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 {
 	(void)both;
 	return peer_fail(report, "mbedTLS has no key update");
+}
+
+bool peer_library_request(struct peer_report *report)
+{
+	return peer_fail(report, "mbedTLS cannot ask a client later");
+}
+
+bool peer_library_has_cert(void)
+{
+	return mbedtls_ssl_get_peer_cert(&lib.ssl) != NULL;
 }

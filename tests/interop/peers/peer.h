@@ -46,11 +46,17 @@ struct peer_options {
 	const char *psk_identity;
 	struct peer_blob psk;
 	bool psk_ke; /* only psk_ke where a PSK is used */
+	bool later;  /* clients can be asked for a certificate once connected (RFC 8446 §4.6.2) */
 	bool tls12;  /* nothing newer than TLS 1.2 */
 	bool cookie; /* server: HelloRetryRequest with a cookie */
 	bool no_compat;
-	bool no_ems; /* TLS 1.2: without the extended main secret (RFC 7627) */
-	bool no_etm; /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
+	/* Encrypted ClientHello. Client: an ECHConfigList, or GREASE; where to write what a server wants
+	 * instead. Server: its public name, and where to write the list that it makes. */
+	const char *ech, *ech_retry_out, *ech_name, *ech_out;
+	bool ech_grease;
+	bool fallback; /* TLS 1.2 client: TLS_FALLBACK_SCSV (RFC 7507) */
+	bool no_ems;   /* TLS 1.2: without the extended main secret (RFC 7627) */
+	bool no_etm;   /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
 	const char *export_label;
 	size_t export_len;
 	struct peer_blob early; /* client */
@@ -73,6 +79,8 @@ struct peer_report {
 	bool handshake;
 	char version[32], cipher[64], group[32], alpn[64], sni[128];
 	bool resumed, peer_cert, raw_key, status;
+	bool later; /* server: a certificate came when it was asked for later */
+	bool ech;
 	char early[16]; /* client: accepted, rejected */
 	int alert_in, alert_out;
 	char error[256];
@@ -96,6 +104,10 @@ bool peer_library_write(const unsigned char *buf, size_t len, struct peer_report
 /* Sends close_notify; reading stays possible. */
 bool peer_library_final(struct peer_report *report);
 bool peer_library_rekey(bool both, struct peer_report *report);
+/* Server, TLS 1.3: asks for the client's certificate. The answer may take until data was read. */
+bool peer_library_request(struct peer_report *report);
+/* Server: whether the client has shown a certificate by now. */
+bool peer_library_has_cert(void);
 extern const char peer_library_name[];
 
 /* For the library's part: what was read before the handshake ended (early data). */

@@ -203,6 +203,8 @@ static bool set_trust(const struct peer_options *o, struct peer_report *report)
 	}
 	if (!o->server && !o->no_verify) {
 		mode = WOLFSSL_VERIFY_PEER;
+	} else if (o->server && o->later) {
+		mode = WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_POST_HANDSHAKE;
 	} else if (o->server && o->auth != AUTH_NONE) {
 		mode = WOLFSSL_VERIFY_PEER |
 		       (o->auth == AUTH_REQUIRE ? WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
@@ -250,6 +252,12 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	if (o->server && o->tickets == 0) {
 		wolfSSL_CTX_no_ticket_TLSv13(lib.ctx);
 		wolfSSL_CTX_NoTicketTLSv12(lib.ctx);
+	}
+	if (o->later && !o->server && wolfSSL_CTX_allow_post_handshake_auth(lib.ctx) != 0) {
+		return fail(report, "later", 0);
+	}
+	if (o->no_etm && wolfSSL_CTX_AllowEncryptThenMac(lib.ctx, 0) != WOLFSSL_SUCCESS) {
+		return fail(report, "no encrypt-then-MAC", 0);
 	}
 	if (o->no_ems) {
 		wolfSSL_CTX_DisableExtendedMasterSecret(lib.ctx);
@@ -452,4 +460,18 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 	}
 	ret = wolfSSL_update_keys(lib.ssl);
 	return ret == WOLFSSL_SUCCESS || fail(report, "key update", ret);
+}
+
+bool peer_library_request(struct peer_report *report)
+{
+	int ret = wolfSSL_request_certificate(lib.ssl);
+
+	return ret == WOLFSSL_SUCCESS || fail(report, "request", ret);
+}
+
+bool peer_library_has_cert(void)
+{
+	WOLFSSL_X509_CHAIN *chain = wolfSSL_get_peer_chain(lib.ssl);
+
+	return chain != NULL && wolfSSL_get_chain_count(chain) > 0;
 }

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Encrypted ClientHello in the NSS peer.
+ */
+#ifndef TESTS_INTEROP_NSS_ECH_H
+#define TESTS_INTEROP_NSS_ECH_H
+
+#include <nspr.h>
+#include <ssl.h>
+
+#include "peer.h"
+
+/* Server: makes its key, and writes the configuration for it to o->ech_out. */
+bool nss_ech_open(const struct peer_options *o);
+void nss_ech_close(void);
+SECStatus nss_ech_set(PRFileDesc *fd, const struct peer_options *o);
+/* Client, after a refusal: writes what the server wants instead to o->ech_retry_out. */
+void nss_ech_keep_retry(PRFileDesc *fd, const struct peer_options *o);
+
+#endif
