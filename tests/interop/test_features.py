@@ -12,7 +12,7 @@ NO_STATUS = pytest.mark.na("mbedTLS has no OCSP; Debian's wolfSSL checks its own
                            peer=("mbedTLS", "wolfSSL"))
 NO_COMPRESSION = pytest.mark.na(
     "no certificate compression in this release, or Debian builds it without",
-    peer=("OpenSSL 3.0", "GnuTLS", "wolfSSL", "NSS", "mbedTLS"))
+    peer=("OpenSSL 3.0", "GnuTLS", "wolfSSL", "NSS 3.87", "mbedTLS"))
 BAD_CERTIFICATE, UNKNOWN_CA = 42, 48
 ONLY_13 = pytest.mark.na("TLS 1.2 has no compressed certificates (RFC 8879 §3)", version="1.2")
 

@@ -54,11 +54,13 @@ struct peer_options {
 	 * instead. Server: its public name, and where to write the list that it makes. */
 	const char *ech, *ech_retry_out, *ech_name, *ech_out;
 	bool ech_grease;
+	bool pss_keys; /* NSS: rsa_pss_pss besides the usual signatures */
 	bool fallback; /* TLS 1.2 client: TLS_FALLBACK_SCSV (RFC 7507) */
 	bool no_ems;   /* TLS 1.2: without the extended main secret (RFC 7627) */
 	bool no_etm;   /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
 	const char *export_label;
 	size_t export_len;
+	bool export_empty;	/* with an empty context; else without one */
 	struct peer_blob early; /* client */
 	unsigned early_max;	/* server; 0 accepts none */
 	struct peer_blob session_in;

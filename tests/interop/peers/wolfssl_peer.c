@@ -350,7 +350,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 		report->has_export =
 			wolfSSL_export_keying_material(lib.ssl, report->exported, o->export_len,
 						       o->export_label, strlen(o->export_label),
-						       NULL, 0, 0) == WOLFSSL_SUCCESS;
+						       (const unsigned char *)"", 0,
+						       o->export_empty) == WOLFSSL_SUCCESS;
 	}
 }
 
