@@ -132,9 +132,9 @@ class Balancer:
 
 
 class Pool:
-    def __init__(self, where, redis, *arguments):
+    def __init__(self, where, redis, *arguments, url=None):
         self.where = where
-        self.listeners = [Listener(where, "--session-store", redis.url, "--pool-key", "pool.key",
+        self.listeners = [Listener(where, "--session-store", url or redis.url, "--pool-key", "pool.key",
                                    *arguments) for _ in range(3)]
         self.balancer = Balancer([it.port for it in self.listeners])
 
@@ -256,6 +256,22 @@ def test_stateless_tickets_outlive_the_store(where, redis):
         pool.connect()
         redis.kill()
         assert pool.resumed(times=3) == [True] * 3
+
+
+def test_no_more_rights_than_documented(where, redis):
+    """docs/sessions.md says what a user of the store must be allowed."""
+    docs = open(os.path.join(os.environ["ENN_SOURCE"], "docs/sessions.md")).read()
+    rule = next(line for line in docs.splitlines() if line.startswith("user ennead "))
+    assert redis.command("ACL SETUSER " + rule.removeprefix("user ")).startswith(b"+OK")
+    url = redis.url.replace(f":{PASSWORD.replace(' ', '%20')}@", "ennead:password@")
+    with Pool(where, redis, "--stateful-tickets", "--accept-early-data", "-o",
+              "earlyDataWindowMilliseconds=500", "--discard", url=url) as pool:
+        wait_until(lambda: keys(redis, "k") > 0 and keys(redis, "e") > 0)
+        time.sleep(1)
+        pool.connect()
+        assert pool.resumed(times=3) == [True] * 3
+        assert pool.connect("--early-data", "early")["early_data"] == "accepted"
+        assert not any("NOPERM" in str(e) for it in pool.listeners for e in it.log)
 
 
 def test_another_pool_key_opens_nothing(where, redis):
