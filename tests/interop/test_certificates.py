@@ -8,7 +8,7 @@ KINDS = {"p256": "ecdsa_secp256r1_sha256", "p384": "ecdsa_secp384r1_sha384", "ed
          "rsa": "rsa_pss_rsae_sha256", "rsa-pss": "rsa_pss_pss_sha256"}
 pytestmark = pytest.mark.versions("1.3", "1.2")
 
-NO_RSA_PSS = pytest.mark.na("mbedTLS and wolfSSL 5.5 do not use keys that are for RSA-PSS only",
+NO_RSA_PSS = pytest.mark.na("mbedTLS and wolfSSL do not use keys that are for RSA-PSS only",
                             peer=("mbedTLS", "wolfSSL"), kind="rsa-pss")
 NO_PSS_IMPORT = "NSS verifies with keys that are for RSA-PSS only, and does not import their private ones"
 NO_ED25519 = "NSS and mbedTLS have no Ed25519 in TLS"

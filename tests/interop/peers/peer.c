@@ -143,6 +143,7 @@ static const struct flag {
 	FLAG("key", TEXT, key),
 	FLAG("crl", TEXT, crl),
 	FLAG("raw-key", TEXT, raw_key),
+	FLAG("raw-key-der", TEXT, raw_key_der),
 	FLAG("peer-key", TEXT, peer_key),
 	FLAG("staple", TEXT, staple),
 	FLAG("want-status", SWITCH, want_status),

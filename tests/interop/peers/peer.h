@@ -27,13 +27,14 @@ struct peer_options {
 	unsigned again_port; /* client: of the second and later connections, if not 0 */
 	unsigned connections;
 	const char *ca, *cert, *key, *crl;
-	const char *raw_key;  /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
-	const char *peer_key; /* SPKI in DER: the peer must show it */
-	const char *staple;   /* server: OCSP response in DER */
-	bool want_status;     /* client */
-	const char *compress; /* zlib, zstd: certificates, both ways (RFC 8879) */
-	const char *name;     /* client: SNI and the name to check */
-	const char *sni_expect; /* server: any other name is refused */
+	const char *raw_key; /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
+	const char *raw_key_der; /* the same in DER */
+	const char *peer_key;	 /* SPKI in DER: the peer must show it */
+	const char *staple;	 /* server: OCSP response in DER */
+	bool want_status;	 /* client */
+	const char *compress;	 /* zlib, zstd: certificates, both ways (RFC 8879) */
+	const char *name;	 /* client: SNI and the name to check */
+	const char *sni_expect;	 /* server: any other name is refused */
 	bool no_verify;
 	enum client_auth auth;
 	const char *suites[PEER_MAX_LIST]; /* IANA names */
