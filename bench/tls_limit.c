@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tls.h"
+#include "x25519.h"
 
 #ifdef ENN_HAVE_IPSEC_MB
 #include <intel-ipsec-mb.h>
@@ -20,12 +21,9 @@
 typedef void (*record_fn)(struct limit *l, const uint8_t *in, uint8_t *out, size_t len);
 
 struct limit {
-	EVP_PKEY_CTX *keygen;
-	EVP_PKEY_CTX *derive;
+	struct bench_x25519 *x25519;
 	EVP_PKEY_CTX *sign;
 	EVP_PKEY_CTX *verify;
-	EVP_PKEY *own;
-	EVP_PKEY *peer;
 	uint8_t signature[128];
 	size_t signature_len;
 	uint8_t digest[32];
@@ -48,20 +46,6 @@ struct limit {
 
 /* ---- public key ----------------------------------------------------------------------------------- */
 
-static void keygen(struct limit *l)
-{
-	EVP_PKEY *key = NULL;
-	BENCH_NEED(EVP_PKEY_generate(l->keygen, &key) == 1);
-	EVP_PKEY_free(key);
-}
-
-static void derive(struct limit *l)
-{
-	uint8_t secret[32];
-	size_t len = sizeof(secret);
-	BENCH_NEED(EVP_PKEY_derive(l->derive, secret, &len) == 1);
-}
-
 static void sign(struct limit *l)
 {
 	l->signature_len = sizeof(l->signature);
@@ -75,11 +59,13 @@ static void verify(struct limit *l)
 
 void limit_resumed(void *ctx, size_t n)
 {
+	const struct limit *l = ctx;
+
 	for (size_t i = 0; i < n; i++) {
-		keygen(ctx);
-		keygen(ctx);
-		derive(ctx);
-		derive(ctx);
+		bench_x25519_generate(l->x25519);
+		bench_x25519_generate(l->x25519);
+		bench_x25519_derive(l->x25519);
+		bench_x25519_derive(l->x25519);
 	}
 }
 
@@ -112,13 +98,7 @@ void limit_mutual(void *ctx, size_t n)
 
 static void prepare_keys(struct limit *l, const struct tls_setup *setup)
 {
-	l->keygen = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
-	BENCH_NEED(l->keygen != NULL && EVP_PKEY_keygen_init(l->keygen) == 1 &&
-		   EVP_PKEY_generate(l->keygen, &l->own) == 1 &&
-		   EVP_PKEY_generate(l->keygen, &l->peer) == 1);
-	l->derive = EVP_PKEY_CTX_new(l->own, NULL);
-	BENCH_NEED(l->derive != NULL && EVP_PKEY_derive_init(l->derive) == 1 &&
-		   EVP_PKEY_derive_set_peer(l->derive, l->peer) == 1);
+	l->x25519 = bench_x25519_new();
 	l->sign = EVP_PKEY_CTX_new(setup->pki->server.key, NULL);
 	l->verify = EVP_PKEY_CTX_new(setup->pki->server.key, NULL);
 	BENCH_NEED(l->sign != NULL && EVP_PKEY_sign_init(l->sign) == 1 && l->verify != NULL &&
@@ -377,12 +357,9 @@ struct limit *limit_new(const struct tls_setup *setup)
 
 void limit_free(struct limit *l)
 {
-	EVP_PKEY_CTX_free(l->keygen);
-	EVP_PKEY_CTX_free(l->derive);
+	bench_x25519_free(l->x25519);
 	EVP_PKEY_CTX_free(l->sign);
 	EVP_PKEY_CTX_free(l->verify);
-	EVP_PKEY_free(l->own);
-	EVP_PKEY_free(l->peer);
 	EVP_CIPHER_CTX_free(l->seal);
 	EVP_CIPHER_CTX_free(l->open);
 #ifdef ENN_HAVE_IPSEC_MB

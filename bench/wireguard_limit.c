@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "wireguard.h"
+#include "x25519.h"
 
 #ifdef ENN_HAVE_IPSEC_MB
 #include <intel-ipsec-mb.h>
@@ -31,13 +32,7 @@ struct wg_limit {
 	uint8_t plain[WG_BURST][WG_PADDED];
 	uint8_t wire[WG_BURST][WG_SEALED]; /* header, text and tag, as a batch has them */
 	/* handshakes */
-	EVP_PKEY_CTX *keygen;
-	EVP_PKEY_CTX *derive;
-	EVP_PKEY_CTX *base; /* a derivation from the base point, which is a key generation too */
-	EVP_PKEY *own;
-	EVP_PKEY *peer;
-	EVP_PKEY *base_point;
-	bool base_is_faster;
+	struct bench_x25519 *x25519;
 };
 
 /* ---- packets: seal from plain to wire, open in wire ------------------------------------------------ */
@@ -163,25 +158,6 @@ void wg_limit_transport(void *ctx, size_t n)
 
 /* ---- handshakes ------------------------------------------------------------------------------------ */
 
-static void derive(EVP_PKEY_CTX *ctx)
-{
-	uint8_t secret[32];
-	size_t len = sizeof(secret);
-	BENCH_NEED(EVP_PKEY_derive(ctx, secret, &len) == 1);
-}
-
-static void generate(const struct wg_limit *l)
-{
-	EVP_PKEY *key = NULL;
-
-	if (l->base_is_faster) {
-		derive(l->base);
-		return;
-	}
-	BENCH_NEED(EVP_PKEY_generate(l->keygen, &key) == 1);
-	EVP_PKEY_free(key);
-}
-
 /* WP §5.4.2, §5.4.3, with the product of the static keys known: e, es; e, es again at the other end; ee and
  * se at both. */
 void wg_limit_handshakes(void *ctx, size_t n)
@@ -189,47 +165,12 @@ void wg_limit_handshakes(void *ctx, size_t n)
 	const struct wg_limit *l = ctx;
 
 	for (size_t i = 0; i < n; i++) {
-		generate(l);
-		generate(l);
+		bench_x25519_generate(l->x25519);
+		bench_x25519_generate(l->x25519);
 		for (int k = 0; k < 6; k++) {
-			derive(l->derive);
+			bench_x25519_derive(l->x25519);
 		}
 	}
-}
-
-static double time_generate(const struct wg_limit *l)
-{
-	double best = 1;
-
-	for (int turn = 0; turn < 5; turn++) {
-		double begin = bench_seconds();
-		for (int i = 0; i < 50; i++) {
-			generate(l);
-		}
-		double took = bench_seconds() - begin;
-		best = took < best ? took : best;
-	}
-	return best;
-}
-
-static void prepare_keys(struct wg_limit *l)
-{
-	static const uint8_t base_point[32] = {9};
-
-	l->keygen = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
-	BENCH_NEED(l->keygen != NULL && EVP_PKEY_keygen_init(l->keygen) == 1 &&
-		   EVP_PKEY_generate(l->keygen, &l->own) == 1 &&
-		   EVP_PKEY_generate(l->keygen, &l->peer) == 1);
-	l->base_point = EVP_PKEY_new_raw_public_key_ex(NULL, "X25519", NULL, base_point, 32);
-	l->derive = EVP_PKEY_CTX_new(l->own, NULL);
-	l->base = EVP_PKEY_CTX_new(l->own, NULL);
-	BENCH_NEED(l->derive != NULL && EVP_PKEY_derive_init(l->derive) == 1 &&
-		   EVP_PKEY_derive_set_peer(l->derive, l->peer) == 1);
-	BENCH_NEED(l->base != NULL && l->base_point != NULL && EVP_PKEY_derive_init(l->base) == 1 &&
-		   EVP_PKEY_derive_set_peer(l->base, l->base_point) == 1);
-	double as_key = time_generate(l);
-	l->base_is_faster = true;
-	l->base_is_faster = time_generate(l) < as_key;
 }
 
 /* ---- life ------------------------------------------------------------------------------------------- */
@@ -241,8 +182,7 @@ const char *wg_limit_aead_name(const struct wg_limit *l)
 
 const char *wg_limit_x25519_name(const struct wg_limit *l)
 {
-	return l->base_is_faster ? "libcrypto, 8 X25519 derivations"
-				 : "libcrypto, 2 X25519 key generations, 6 derivations";
+	return bench_x25519_way(l->x25519);
 }
 
 double wg_limit_peer(void)
@@ -258,7 +198,7 @@ struct wg_limit *wg_limit_new(void)
 	BENCH_NEED(l != NULL);
 	memset(l, 0, sizeof(*l));
 	prepare_packets(l);
-	prepare_keys(l);
+	l->x25519 = bench_x25519_new();
 	return l;
 }
 
@@ -266,12 +206,7 @@ void wg_limit_free(struct wg_limit *l)
 {
 	EVP_CIPHER_CTX_free(l->seal);
 	EVP_CIPHER_CTX_free(l->open);
-	EVP_PKEY_CTX_free(l->keygen);
-	EVP_PKEY_CTX_free(l->derive);
-	EVP_PKEY_CTX_free(l->base);
-	EVP_PKEY_free(l->own);
-	EVP_PKEY_free(l->peer);
-	EVP_PKEY_free(l->base_point);
+	bench_x25519_free(l->x25519);
 #ifdef ENN_HAVE_IPSEC_MB
 	if (l->mb != NULL) {
 		free_mb_mgr(l->mb);

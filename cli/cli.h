@@ -100,6 +100,10 @@ struct cli_options {
 	const char *alpn;
 	const char *policy;
 	const char *session_file;
+	const char *session_cache;
+	const char *session_store;	 /* URL of a pool's store … */
+	const char *pool_key;		 /* … and the file with its key */
+	struct enn_session_store *store; /* of session_cache or session_store */
 	const char *early_data_file;
 	const char *keylog;
 	const char *exec;
@@ -131,10 +135,26 @@ bool cli_parse_url(const char *text, struct cli_options *o);
 bool cli_has_messages(const struct cli_options *o);
 /* Static keys (static_keys.c); false after a message. */
 bool cli_add_static_keys(const struct cli_options *o, struct enn_security *s);
-/* Encrypted ClientHello (keygen_ech.c); false after a message. */
+/* Encrypted ClientHello (ech.c); false after a message. */
 bool cli_add_ech(const struct cli_options *o, struct enn_security *s);
+#define CLI_ECH_PEM "ECHCONFIG"
+/* What a server wants instead of the configurations that it refused: binary, and in base64. */
+struct cli_ech_retry {
+	uint8_t *list; /* NULL: nothing */
+	size_t len;
+	char *text;
+};
+/* Of a connection that failed; false: it is no such failure, or the server has none. */
+bool cli_keep_ech_retry(struct enn_connection c, struct cli_ech_retry *retry);
+void cli_free_ech_retry(struct cli_ech_retry *retry);
 /* The security parameters that the options ask for; NULL after a message. */
 struct enn_security *cli_security(const struct cli_options *o);
+/* connect: opens the sessions of earlier runs into o->store; and keeps them for later ones. False after a
+ * message; a damaged file is a warning, and replaced. */
+bool cli_load_session_cache(struct cli_options *o);
+bool cli_save_session_cache(const struct cli_options *o);
+/* listen: opens the pool's session store, if there is to be one, into o->store; false after a message. */
+bool cli_open_session_store(struct cli_options *o, struct enn_context *context);
 /* Applies -o settings that are transport properties; false after a message. */
 bool cli_apply_properties(const struct cli_options *o, struct enn_preconnection *pre);
 /* The name among `names` nearest to a mistyped one, NULL if none is near. */
@@ -153,6 +173,8 @@ void cli_report_ready(const struct cli_options *o, struct enn_connection c);
 void cli_report_event(const struct cli_options *o, const struct enn_taps_event *event);
 void cli_report_listening(const struct cli_options *o, struct enn_listener l);
 void cli_report_reloaded(const struct cli_options *o);
+/* The server wants other configurations, and is tried again with them. */
+void cli_report_ech_retry(const struct cli_options *o, const struct cli_ech_retry *retry);
 void cli_report_end(const struct cli_options *o, struct enn_connection c);
 /* A line that is rewritten in place: only on a terminal, only after a second. */
 void cli_progress(const struct cli_options *o, uint64_t sent, uint64_t received, double seconds);

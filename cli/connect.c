@@ -11,6 +11,8 @@ struct connect {
 	struct pump *pump;
 	bool over;
 	bool established;
+	struct cli_ech_retry retry; /* there: the next connection is made with it */
+	bool retried;
 };
 
 void cli_connect_help(FILE *out)
@@ -51,6 +53,12 @@ static void finish(struct pump_loop *loop, const struct enn_taps_event *e)
 	}
 	if (p->status != CLI_OK) { /* ended from here, and said why already */
 		loop->status = p->status;
+		return;
+	}
+	/* RFC 9849 §6.1.6: once, and only because the server has proved its public name. */
+	if (e->type == ENN_TAPS_ESTABLISHMENT_ERROR && !state->retried &&
+	    e->u.error.reason == ENN_REASON_ECH_REFUSED &&
+	    cli_keep_ech_retry(e->connection, &state->retry)) {
 		return;
 	}
 	cli_report_error(loop->o, state->established ? "connection lost" : "cannot connect",
@@ -113,12 +121,31 @@ static bool add_session(const struct cli_options *o, struct enn_preconnection *p
 	return good;
 }
 
-static struct enn_preconnection *describe(const struct cli_options *o, struct enn_context *context)
+/* In place of what --ech says. */
+static bool use_retry(struct enn_security *security, const struct cli_ech_retry *retry)
+{
+	struct enn_error error;
+
+	if (retry->list == NULL ||
+	    enn_security_set_ech_configs(security, retry->list, retry->len, &error) == ENN_OK) {
+		return true;
+	}
+	cli_error("the server's configurations for ECH: %s", error.text);
+	return false;
+}
+
+static struct enn_preconnection *describe(const struct cli_options *o, struct enn_context *context,
+					  const struct cli_ech_retry *retry)
 {
 	struct enn_preconnection *pre = enn_preconnection_new(context);
 	struct enn_security *security = cli_security(o);
 	bool good = pre != NULL && security != NULL;
 
+	if (good && !use_retry(security, retry)) {
+		enn_security_free(security);
+		enn_preconnection_free(pre);
+		return NULL;
+	}
 	good = good && enn_preconnection_add_remote(pre, o->host, o->service) == ENN_OK;
 	good = good && enn_preconnection_allow_protocol(pre, o->protocol->id) == ENN_OK;
 	good = good && enn_preconnection_set_security(pre, security) == ENN_OK;
@@ -177,6 +204,36 @@ static int start(struct pump_loop *loop, struct enn_preconnection *pre)
 	return pump_run(loop);
 }
 
+/* One connection, from the description to its end. */
+static int connect_once(struct pump_loop *loop)
+{
+	struct connect *state = loop->user;
+	struct enn_preconnection *pre = describe(loop->o, loop->context, &state->retry);
+	int status = pre == NULL ? CLI_USAGE : start(loop, pre);
+
+	enn_preconnection_free(pre);
+	if (state->pump != NULL) {
+		pump_free(loop, state->pump);
+		state->pump = NULL;
+	}
+	return status;
+}
+
+static int connect_and_retry(struct pump_loop *loop)
+{
+	struct connect *state = loop->user;
+	int status = connect_once(loop);
+
+	if (state->retry.list != NULL && !loop->interrupted) {
+		cli_report_ech_retry(loop->o, &state->retry);
+		state->retried = true;
+		state->over = false;
+		status = connect_once(loop);
+	}
+	cli_free_ech_retry(&state->retry);
+	return status;
+}
+
 int cli_connect(int argc, char **argv)
 {
 	struct cli_options o;
@@ -200,12 +257,12 @@ int cli_connect(int argc, char **argv)
 		cli_report_error(&o, "cannot start", &error);
 		return CLI_LOCAL;
 	}
-	struct enn_preconnection *pre = describe(&o, loop.context);
-	int status = pre == NULL ? CLI_USAGE : start(&loop, pre);
-	enn_preconnection_free(pre);
-	if (state.pump != NULL) {
-		pump_free(&loop, state.pump);
+	bool loaded = cli_load_session_cache(&o);
+	int status = loaded ? connect_and_retry(&loop) : CLI_USAGE;
+	if (loaded && status != CLI_USAGE && !cli_save_session_cache(&o) && status == CLI_OK) {
+		status = CLI_LOCAL;
 	}
+	enn_session_store_free(o.store);
 	enn_context_free(loop.context);
 	return status;
 }

@@ -43,6 +43,10 @@ void cli_keygen_help(FILE *out)
 	      "  --name NAME       the name that everybody sees, which the server has a "
 	      "certificate for\n"
 	      "  --out FILE        the file, with key and configuration\n"
+	      "  --force           replace it\n"
+	      "\n"
+	      "keygen pool-key     the secret of servers that share a session store\n"
+	      "  --out FILE        the file\n"
 	      "  --force           replace it\n",
 	      out);
 }
@@ -414,6 +418,9 @@ int cli_keygen(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "wireguard") == 0) {
 		return cli_keygen_wireguard(argc - 1, argv + 1);
+	}
+	if (argc > 1 && strcmp(argv[1], "pool-key") == 0) {
+		return cli_keygen_pool_key(argc - 1, argv + 1);
 	}
 	if (argc > 1 && strcmp(argv[1], "ech") == 0) {
 		return cli_keygen_ech(argc - 1, argv + 1);

@@ -17,6 +17,8 @@
 int cli_keygen_wireguard(int argc, char **argv);
 /* `keygen ech`, likewise. */
 int cli_keygen_ech(int argc, char **argv);
+/* `keygen pool-key`, likewise (session_store.c). */
+int cli_keygen_pool_key(int argc, char **argv);
 
 struct keygen {
 	const char *type;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * ennead keygen ech: a key of Encrypted ClientHello (RFC 9849) and the configuration that clients
- * need; and reading such configurations.
+ * need.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,7 @@
 #include "cli.h"
 #include "keygen.h"
 
-#define PEM_NAME   "ECHCONFIG"
 #define MAX_CONFIG 512
-#define MAX_LIST   65537
 
 /* ---- making ------------------------------------------------------------------------------------- */
 
@@ -38,7 +36,7 @@ static bool write_file(const char *path, EVP_PKEY *key, const uint8_t *list, siz
 		return false;
 	}
 	bool good = PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL) == 1 &&
-		    PEM_write(file, PEM_NAME, "", list, (long)len) > 0;
+		    PEM_write(file, CLI_ECH_PEM, "", list, (long)len) > 0;
 	if (fclose(file) != 0 || !good) {
 		cli_error("%s: writing failed", path);
 		return false;
@@ -118,78 +116,4 @@ int cli_keygen_ech(int argc, char **argv)
 		return CLI_USAGE;
 	}
 	return make(name, out, force);
-}
-
-/* ---- reading ------------------------------------------------------------------------------------ */
-
-/* The block of a PEM file, or base64 as in the DNS, or the bytes themselves. */
-static size_t decode(const char *text, size_t len, uint8_t *out)
-{
-	BIO *in = BIO_new_mem_buf(text, (int)len);
-	char *name = NULL;
-	char *header = NULL;
-	unsigned char *data = NULL;
-	long data_len = 0;
-	size_t got = 0;
-
-	while (in != NULL && got == 0 && PEM_read_bio(in, &name, &header, &data, &data_len) == 1) {
-		if (strcmp(name, PEM_NAME) == 0 && data_len <= MAX_LIST) {
-			got = (size_t)data_len;
-			memcpy(out, data, got);
-		}
-		OPENSSL_free(name);
-		OPENSSL_free(header);
-		OPENSSL_clear_free(data, (size_t)data_len);
-	}
-	BIO_free(in);
-	return got;
-}
-
-static size_t decode_base64(const char *text, size_t len, uint8_t *out)
-{
-	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL) {
-		len--;
-	}
-	if (len == 0 || len % 4 != 0 || len / 4 * 3 > MAX_LIST) {
-		return 0;
-	}
-	int n = EVP_DecodeBlock(out, (const unsigned char *)text, (int)len);
-	size_t padding = (size_t)(text[len - 1] == '=') + (size_t)(text[len - 2] == '=');
-	return n > 0 ? (size_t)n - padding : 0;
-}
-
-bool cli_add_ech(const struct cli_options *o, struct enn_security *s)
-{
-	struct enn_error error;
-	size_t len = 0;
-
-	for (size_t i = 0; i < o->ech_key.count; i++) {
-		if (enn_security_add_ech_key_file(s, o->ech_key.item[i], &error) != ENN_OK) {
-			cli_error("%s: %s", o->ech_key.item[i], error.text);
-			return false;
-		}
-	}
-	if (o->ech == NULL) {
-		return true;
-	}
-	uint8_t *text = cli_read_file(o->ech, &len);
-	uint8_t *list = malloc(MAX_LIST + 4);
-	size_t list_len = 0;
-	enum enn_status status = ENN_E_MEMORY;
-	error.text[0] = '\0';
-	if (text != NULL && list != NULL && len <= MAX_LIST * 2) {
-		list_len = decode((const char *)text, len, list);
-		list_len = list_len > 0 ? list_len : decode_base64((const char *)text, len, list);
-		status = enn_security_set_ech_configs(s, list_len > 0 ? list : text,
-						      list_len > 0 ? list_len : len, &error);
-		if (status != ENN_OK) {
-			cli_error("%s: %s", o->ech, error.text);
-		}
-	}
-	if (text != NULL) {
-		explicit_bzero(text, len); /* it may hold the server's key as well */
-	}
-	free(text);
-	free(list);
-	return status == ENN_OK;
 }

@@ -215,12 +215,14 @@ int cli_listen(int argc, char **argv)
 		cli_report_error(&o, "cannot start", &error);
 		return CLI_LOCAL;
 	}
-	struct enn_security *security = cli_security(&o);
+	struct enn_security *security =
+		cli_open_session_store(&o, loop.context) ? cli_security(&o) : NULL;
 	int status = security == NULL ? CLI_USAGE : start(&loop, security);
 	enn_security_free(security);
 	while (loop.pumps != NULL) {
 		pump_free(&loop, loop.pumps);
 	}
+	enn_session_store_free(o.store);
 	enn_context_free(loop.context);
 	/* a server that was told to stop did what it was told */
 	return loop.interrupted && o.connections != 1 ? CLI_OK : status;

@@ -36,8 +36,9 @@ static bool check_files(const struct cli_options *o)
 	if (wrong != NULL) {
 		cli_error("%s: %s", wrong, error.text);
 	}
+	bool good = s != NULL && wrong == NULL && cli_add_ech(o, s);
 	enn_security_free(s);
-	return wrong == NULL;
+	return good;
 }
 
 /* "h2,http/1.1" into names of the copy. */

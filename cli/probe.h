@@ -2,7 +2,8 @@
  *
  * ennead probe: what a TLS server can do, found out by connecting to it. A shot is one connection
  * with its own security parameters; what came of it decides about further shots. probe_run.c
- * fires them, a few at a time; probe_plan.c decides; probe_certificate.c judges certificates;
+ * fires them, a few at a time; probe_plan.c decides, with probe_extensions.c; probe_certificate.c judges
+ * certificates;
  * probe_report.c tells.
  */
 #ifndef ENN_CLI_PROBE_H
@@ -40,6 +41,7 @@ struct probe_shot {
 	size_t session_len;
 	bool verify;
 	bool no_name;
+	bool hide;	   /* encrypts the ClientHello as --ech says */
 	bool want_tickets; /* waits for them */
 	bool want_update;  /* renews the keys of both directions */
 	/* what came of it */
@@ -138,7 +140,14 @@ struct probe {
 	const char *unknown_protocol; /* "ignored", "refused" */
 	const char *without_name;     /* "the same certificate", "another certificate", "refused" */
 	const char *key_update;
-	bool asks_client; /* for a certificate */
+	bool asks_client;   /* for a certificate */
+	bool raw_keys_only; /* it has no certificate: every shot takes raw public keys */
+	bool raw_key_asked;
+	char raw_key[CERTIFICATE_PIN]; /* that it shows; "": none */
+	struct probe_list compression; /* of its certificate */
+	const char *ech_grease;	       /* "ignored", "answered", "refused"; NULL: not asked */
+	const char *ech;	       /* with --ech: "accepted", … */
+	struct enn_error ech_error;    /* if not */
 	struct probe_chain chain[PROBE_CHAINS];
 	size_t chain_count;
 	struct probe_problem problem[PROBE_PROBLEMS];
@@ -167,6 +176,11 @@ bool probe_policy(char policy[PROBE_POLICY], enum probe_version version, const c
 
 /* Was this what was wrong? */
 bool probe_failed_at(const struct enn_error *error, const char *where);
+
+/* ---- probe_extensions.c -------------------------------------------------------------------------- */
+
+/* Single questions about a version that is spoken. */
+void probe_ask_extensions(struct probe *p, enum probe_version version);
 
 /* ---- probe_certificate.c ------------------------------------------------------------------------ */
 

@@ -392,6 +392,7 @@ static void ask_once(struct probe *p, enum probe_version version)
 		shot->no_name = true;
 	}
 	ask_protocols(p, version);
+	probe_ask_extensions(p, version);
 }
 
 static void ask_version(struct probe *p, enum probe_version version)
@@ -424,12 +425,26 @@ static void keep_info(struct probe_of_version *v, const struct enn_info *info)
 	v->info.peer_chain_len = 0;
 }
 
+/* RFC 7250 §4.2: a server that has raw public keys only and is not offered to show one says
+ * unsupported_certificate (43), or finds nothing in common (40). Once more, then, and they are taken. */
+static bool is_for_raw_keys(const struct probe_shot *shot)
+{
+	const struct enn_error *e = &shot->error;
+
+	return !shot->ready && !shot->probe->raw_keys_only && e->origin == ENN_ORIGIN_PEER &&
+	       (e->wire_code == 40 || e->wire_code == 43);
+}
+
 static void on_version(struct probe_shot *shot)
 {
 	struct probe *p = shot->probe;
 	struct probe_of_version *v = shot->user;
 	enum probe_version version = version_of(shot);
 
+	if (is_for_raw_keys(shot) && fire(p, version, on_version) != NULL) {
+		p->raw_keys_only = true;
+		return;
+	}
 	v->supported = shot->ready && shot->info.version_code == version_code[version];
 	v->error = shot->error;
 	p->reached = p->reached || shot->reached;

@@ -71,6 +71,27 @@ static void print_resumption(const struct probe_of_version *v, bool tls13)
 	}
 }
 
+/* RFC 8879, RFC 9849: of TLS 1.3 only. */
+static void print_extensions(const struct probe *p)
+{
+	for (size_t i = 0; i < p->compression.count; i++) {
+		row(i == 0 ? "  compression" : "", "  %s (of its certificate)",
+		    p->compression.name[i]);
+	}
+	if (p->compression.count == 0) {
+		row("  compression", "  %s", p->compression.complete ? "none" : "not tried");
+	}
+	row("  ECH", "  %s",
+	    p->ech_grease == NULL		     ? "not tried"
+	    : strcmp(p->ech_grease, "answered") == 0 ? "yes: it answers with configurations"
+	    : strcmp(p->ech_grease, "ignored") == 0  ? "no: what looks like it is ignored"
+						     : "NOT even ignored: refused");
+	if (p->ech != NULL) {
+		row("", "  with --ech %s%s%s", p->ech, strcmp(p->ech, "failed") == 0 ? ": " : "",
+		    strcmp(p->ech, "failed") == 0 ? p->ech_error.text : "");
+	}
+}
+
 static void print_version(const struct probe *p, enum probe_version version)
 {
 	const struct probe_of_version *v = &p->version[version];
@@ -93,6 +114,7 @@ static void print_version(const struct probe *p, enum probe_version version)
 		    : v->needs_share ? "no, a key share is needed at once"
 				     : "not seen");
 		row("  key update", "  %s", p->key_update == NULL ? "not tried" : p->key_update);
+		print_extensions(p);
 	}
 	if (!tls13) {
 		row("  main secret", "  %s",
@@ -118,6 +140,10 @@ static void print_protocols(const struct probe *p)
 	    p->unknown_protocol == NULL ? "not tried" : p->unknown_protocol);
 	row("client", "%s",
 	    p->asks_client ? "is asked for a certificate" : "is not asked for a certificate");
+	row("raw keys", "%s",
+	    p->raw_key[0] != '\0' ? p->raw_key
+	    : p->raw_key_asked	  ? "none (RFC 7250)"
+				  : "not tried");
 	row("server name", "%s%s", p->without_name == NULL ? "not tried" : "without it: ",
 	    p->without_name == NULL ? "" : p->without_name);
 }
@@ -227,6 +253,10 @@ static json_t *version_json(const struct probe *p, enum probe_version version)
 		json_object_set_new(j, "retry", json_boolean(v->retry));
 		json_object_set_new(j, "needs_key_share", json_boolean(v->needs_share));
 		json_object_set_new(j, "key_update", text(p->key_update));
+		json_object_set_new(j, "compression", list_json(&p->compression));
+		json_object_set_new(j, "ech",
+				    json_pack("{s:o,s:o}", "grease", text(p->ech_grease),
+					      "configured", text(p->ech)));
 	}
 	return j;
 }
@@ -277,6 +307,7 @@ void probe_print_json(const struct probe *p)
 	json_object_set_new(j, "alpn", list_json(&p->protocols));
 	json_object_set_new(j, "unknown_alpn", text(p->unknown_protocol));
 	json_object_set_new(j, "asks_client", json_boolean(p->asks_client));
+	json_object_set_new(j, "raw_key", p->raw_key[0] == '\0' ? json_null() : text(p->raw_key));
 	json_object_set_new(j, "without_name", text(p->without_name));
 	json_object_set_new(j, "chains", chains);
 	json_object_set_new(j, "problems", problems);

@@ -60,15 +60,18 @@ static uint64_t patience(const struct probe *p)
 static struct enn_security *security_of(const struct probe_shot *shot)
 {
 	struct enn_security *s = enn_security_new();
-	bool good = s != NULL && set_flag(s, ENN_SECURITY_VERIFY_PEER, shot->verify) &&
-		    set_flag(s, ENN_SECURITY_KEEP_PEER_CHAIN, true) &&
-		    set_flag(s, ENN_SECURITY_RESUME, shot->want_tickets || shot->session != NULL) &&
-		    enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT,
-					 patience(shot->probe)) == ENN_OK;
+	bool good =
+		s != NULL && set_flag(s, ENN_SECURITY_VERIFY_PEER, shot->verify) &&
+		set_flag(s, ENN_SECURITY_KEEP_PEER_CHAIN, true) &&
+		set_flag(s, ENN_SECURITY_RAW_KEYS, shot->probe->raw_keys_only && !shot->verify) &&
+		set_flag(s, ENN_SECURITY_RESUME, shot->want_tickets || shot->session != NULL) &&
+		enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT, patience(shot->probe)) ==
+			ENN_OK;
 
 	good = good && (shot->policy[0] == '\0' ||
 			enn_security_set_policy(s, shot->policy, NULL) == ENN_OK);
-	good = good && (!shot->verify || add_trust(shot->probe->o, s));
+	good = good && (!shot->verify || add_trust(shot->probe->o, s)) &&
+	       (!shot->hide || cli_add_ech(shot->probe->o, s));
 	for (size_t i = 0; good && i < 4 && shot->setting[i][0] != NULL; i++) {
 		good = enn_security_parse(s, shot->setting[i][0], shot->setting[i][1], NULL) ==
 		       ENN_OK;

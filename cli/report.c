@@ -321,6 +321,18 @@ void cli_report_reloaded(const struct cli_options *o)
 	}
 }
 
+void cli_report_ech_retry(const struct cli_options *o, const struct cli_ech_retry *retry)
+{
+	if (o->json) {
+		print_json(json_pack("{s:s,s:s}", "event", "ech_retry", "configs", retry->text));
+	} else if (!o->quiet) {
+		fprintf(stderr,
+			"the server did not take the encrypted hello; once more with its own "
+			"configurations (ECH): %s\n",
+			retry->text);
+	}
+}
+
 void cli_report_end(const struct cli_options *o, struct enn_connection c)
 {
 	struct enn_connection_info info;

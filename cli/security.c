@@ -318,6 +318,9 @@ struct enn_security *cli_security(const struct cli_options *o)
 		good = enn_security_set_u64(s, ENN_SECURITY_HANDSHAKE_TIMEOUT, ms > 0 ? ms : 1) ==
 		       ENN_OK;
 	}
+	if (good && o->store != NULL) {
+		good = enn_security_set_session_store(s, o->store) == ENN_OK;
+	}
 	if (!good) {
 		enn_security_free(s);
 		return NULL;

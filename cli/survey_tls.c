@@ -11,7 +11,10 @@
 #define GREASE			      0x0a0a
 #define ALERT_BAD_RECORD_MAC	      20
 #define ALERT_DECRYPT_ERROR	      51
+#define ALERT_ILLEGAL_PARAMETER	      47
 #define ALERT_NO_APPLICATION_PROTOCOL 120
+#define COOKIE			      44 /* RFC 8446 §4.2.2 */
+#define COOKIE_LIFETIME		      (60 * ENN_SECOND)
 
 static const char secret_text[] = "nobody may read this";
 
@@ -587,6 +590,119 @@ static void early_data(struct survey *s)
 	enn_security_free(server);
 }
 
+/* ---- DoS mitigation ------------------------------------------------------------------------------ */
+
+/* A server in another process, as far as engines go: all that it has of the first is the parameters. Its
+ * carrier says where the client is. */
+static bool replace_server(struct survey_pair *p, struct enn_security *server)
+{
+	const struct enn_engine_options at = {
+		.path = {.local = p->side[1].address, .remote = p->side[0].address}};
+
+	enn_engine_free(p->side[1].engine);
+	p->side[1].engine = NULL;
+	return survey_expect(p->survey,
+			     enn_engine_new_server(p->survey->protocol, &p->survey->env, server,
+						   &at, &p->side[1].engine, NULL) == ENN_OK &&
+				     enn_engine_start(p->side[1].engine, p->now) == ENN_OK,
+			     "another server could not be made");
+}
+
+/* A first hello, the server's answer to it, and the second hello waiting on the wire for a server that knows
+ * nothing of either. */
+static struct survey_pair *ask_for_cookie(struct survey *s, struct enn_security *client,
+					  struct enn_security *server, size_t *answer)
+{
+	struct survey_pair *p = tls_pair(s, ENN_SECOND, client, server, SURVEY_TLS_NAME, NULL);
+	struct tls_field cookie = {NULL, 0};
+
+	if (p == NULL || !replace_server(p, server)) {
+		survey_pair_free(p);
+		return NULL;
+	}
+	survey_pair_run(p, 0);
+	survey_pair_deliver(p, 1);
+	*answer = p->side[1].out_count > 0 ? p->side[1].out[0].len : 0;
+	(void)survey_expect(s,
+			    p->side[1].out_count == 1 &&
+				    tls_extension(&p->side[1].out[0], 1, COOKIE, &cookie),
+			    "the first hello was not answered with a cookie alone");
+	survey_pair_deliver(p, 0);
+	return p;
+}
+
+/* The second hello comes in a way that must not work. */
+enum cookie_case { COOKIE_CHANGED, COOKIE_ELSEWHERE, COOKIE_LATE, COOKIE_CASES };
+
+static void misuse_cookie(struct survey *s, struct enn_security *client,
+			  struct enn_security *server, enum cookie_case which)
+{
+	static const char *const taken[] = {"a changed cookie was taken",
+					    "a cookie was good from another address",
+					    "a cookie was good after its minute"};
+	size_t answer = 0;
+	struct survey_pair *p = ask_for_cookie(s, client, server, &answer);
+
+	if (p == NULL) {
+		return;
+	}
+	struct survey_packet *second = &p->side[0].out[0];
+	struct tls_field cookie = {NULL, 0};
+	if (survey_expect(s, tls_extension(second, 0, COOKIE, &cookie),
+			  "the second hello has no cookie")) {
+		if (which == COOKIE_CHANGED) {
+			second->data[(size_t)(cookie.data - second->data) + cookie.len - 1] ^= 1;
+		} else if (which == COOKIE_ELSEWHERE) {
+			p->side[0].address.ip[0] ^= 1;
+		} else {
+			p->now += COOKIE_LIFETIME;
+		}
+		if (replace_server(p, server)) {
+			survey_pair_deliver(p, 1);
+		}
+		(void)survey_expect(s,
+				    p->side[1].error.wire_code == ALERT_ILLEGAL_PARAMETER &&
+					    p->side[1].error.origin == ENN_ORIGIN_LOCAL,
+				    taken[which]);
+	}
+	survey_pair_free(p);
+}
+
+/* Proof of origin by cookie (§5.2): until the client has brought it back nothing is kept of it, and no key was
+ * made and nothing signed for it. */
+static void dos_mitigation(struct survey *s)
+{
+	/* A server that saw no first hello expects no dummy change_cipher_spec before the second. */
+	const struct tls_end client_end = {.setting = {"middleboxCompatibility", "false"}};
+	const struct tls_end server_end = {
+		.own = &pki(s)->server,
+		.setting = {"helloRetryCookie", "true", "middleboxCompatibility", "false"}};
+	struct enn_security *client = tls_security(s, &client_end);
+	struct enn_security *server = tls_security(s, &server_end);
+	struct survey_pair *p = NULL;
+	size_t answer = 0;
+
+	if (client != NULL && server != NULL) {
+		p = ask_for_cookie(s, client, server, &answer);
+	}
+	if (p != NULL && replace_server(p, server)) {
+		survey_pair_deliver(p, 1);
+		survey_pair_settle(p);
+		(void)survey_expect(s, tls_ready(p) && tls_info(p, 1).hello_retry,
+				    "a server that knew nothing but the cookie did not go on");
+		for (int i = 0; i < COOKIE_CASES && !s->refuted; i++) {
+			misuse_cookie(s, client, server, (enum cookie_case)i);
+		}
+		survey_tell(s,
+			    "answer of %zu bytes; a server that saw the second hello only went on; "
+			    "a changed cookie, one from another address and an old one refused",
+			    answer);
+	}
+	survey_pair_free(p);
+	enn_security_free(client);
+	enn_security_free(server);
+}
+
 const struct survey_subject survey_tls = {
 	.id = ENN_PROTOCOL_TLS,
 	.open = tls_pki_open,
@@ -601,6 +717,7 @@ const struct survey_subject survey_tls = {
 			[ENN_FEATURE_ALGORITHM_NEGOTIATION] = algorithm_negotiation,
 			[ENN_FEATURE_AUTHENTICATION_DELEGATION] = authentication_delegation,
 			[ENN_FEATURE_MUTUAL_AUTHENTICATION] = mutual_authentication,
+			[ENN_FEATURE_DOS_MITIGATION] = dos_mitigation,
 			[ENN_FEATURE_SOURCE_VALIDATION] = source_validation,
 			[ENN_FEATURE_APPLICATION_NEGOTIATION] = application_negotiation,
 			[ENN_FEATURE_CONFIGURATION_EXTENSIONS] = configuration_extensions,

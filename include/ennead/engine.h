@@ -154,6 +154,14 @@ enum enn_event_type {
 	/* Server, enn_security_ask_credential: whose certificate, or parameters, does u.credential's name
 	 * want? Answer with ENN_ANSWER_CREDENTIAL. Nothing is decided yet; lent until the answer. */
 	ENN_EVENT_WANT_CREDENTIAL,
+	/* Server, whose session store is elsewhere (enn_context_redis_store): take the value of u.store.key out of
+	 * it, or claim the key. Answer with ENN_ANSWER_STORE; "no" is always a good answer: the handshake is then a
+	 * full one, or early data is refused. Lent until the answer. */
+	ENN_EVENT_SESSION_TAKE,
+	ENN_EVENT_SESSION_CLAIM,
+	/* Server, the same: put u.store.value there under u.store.key until u.store.expires. No answer; lent until
+	 * the next call of next_event. Contains secrets. */
+	ENN_EVENT_SESSION_PUT,
 	/* A credential without private key was chosen: sign u.sign.input with u.sign.scheme
 	 * and answer with ENN_ANSWER_SIGNATURE. */
 	ENN_EVENT_WANT_IDENTITY,
@@ -205,6 +213,13 @@ struct enn_event {
 			size_t alpn_len;
 		} credential;
 		struct {
+			const uint8_t *key;
+			size_t key_len;
+			const uint8_t *value; /* PUT */
+			size_t value_len;
+			int64_t expires; /* PUT, CLAIM: UNIX time in nanoseconds */
+		} store;
+		struct {
 			uint16_t scheme;      /* TLS SignatureScheme code point */
 			const uint8_t *input; /* the bytes to sign, not yet hashed */
 			size_t input_len;
@@ -230,16 +245,21 @@ enum enn_answer_type {
 	ENN_ANSWER_PEER,
 	ENN_ANSWER_PSK,
 	ENN_ANSWER_SIGNATURE,
-	ENN_ANSWER_CREDENTIAL
+	ENN_ANSWER_CREDENTIAL,
+	ENN_ANSWER_STORE
 };
 
 /* The reply to a question event. Everything is copied. */
 struct enn_answer {
 	enum enn_answer_type type;
-	bool accept;	     /* PEER: accept or refuse. Others: false means "I have none". */
-	const uint8_t *data; /* PSK: the key. SIGNATURE: the signature. */
+	bool accept; /* PEER: accept or refuse. STORE, of a claim: the key was not there before, and is now.
+		      * Others: false means "I have none". */
+	const uint8_t *
+		data; /* PSK: the key. SIGNATURE: the signature. STORE: the value that was taken. */
 	size_t len;
 	uint32_t hash; /* PSK: enum enn_psk_hash */
+	/* STORE, of a claim: since when all claims are in this store, UNIX time in nanoseconds. */
+	int64_t since;
 	/* CREDENTIAL: references are taken. security: the connection goes on under these parameters, with
 	 * their own trust, algorithms, ALPN and ticket keys; they freeze. credential: this one is used if its
 	 * key fits what the client can check. Neither: what the server has. accept false: unrecognized_name. */
@@ -379,6 +399,7 @@ struct enn_info {
 	bool certificate_requested; /* the server asked the client for a certificate */
 	bool extended_main_secret;  /* TLS 1.2 with RFC 7627 */
 	bool ech_accepted;	    /* the ClientHello was encrypted (RFC 9849) */
+	bool ech_configured; /* client with echGrease: the server has it, and sent configurations */
 	/* Client, failed with ENN_REASON_ECH_REFUSED: the ECHConfigList of the authenticated server to try
 	 * again with, once; NULL: it has none, and may be asked in the clear. */
 	const uint8_t *ech_retry;

@@ -335,6 +335,18 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_claim(struct enn_sessio
 							       const uint8_t *key, size_t key_len,
 							       int64_t wall_now, int64_t expires);
 ENN_API size_t enn_session_store_count(const struct enn_session_store *store);
+/* The sessions in it that have not expired as bytes, to keep them over a restart: secrets, and whoever can
+ * change them decides what a client resumes. Claims are left out.
+ * export: *len in: room, out: length; ENN_E_SPACE: out may be NULL, *len is what it takes.
+ * import: into a store that holds nothing (ENN_E_STATE) and that nobody uses yet; of more than it has room
+ * for the last used stay. ENN_E_PARSE: damaged, or not such bytes; nothing changed.
+ * enn_session_store_save and _load (taps.h) do it with a file. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_export(struct enn_session_store *store,
+								int64_t wall_now, uint8_t *out,
+								size_t *len);
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_import(struct enn_session_store *store,
+								int64_t wall_now,
+								const uint8_t *data, size_t len);
 
 /* Replaces the key that seals tickets (64 bytes: 16 name, 48 key material). Earlier keys still open
  * tickets until `lifetime` has passed. Without a call, a random key is made and rotated by

@@ -116,6 +116,44 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_context_new(const struct enn_context_
  * uv_loop_close. Not from inside `notify`. */
 ENN_API void enn_context_free(struct enn_context *context);
 
+/* ---- a session store for a pool of servers -------------------------------------------- */
+
+/* Plain data, borrowed for enn_context_redis_store only. */
+struct enn_redis_options {
+	const char *url;    /* redis://[[user]:password@]host[:port][/db] or unix:///path[?db=n] */
+	const char *prefix; /* of all keys in it, at most 64 characters; NULL: "ennead:" */
+	const uint8_t *pool_key;  /* the pool's secret, the same on all its servers … */
+	size_t pool_key_len;	  /* … at least 32 bytes */
+	enn_time timeout;	  /* of one question; 0: 200 ms */
+	enn_time ticket_key_life; /* how long one ticket key seals; 0: 12 hours. The same on all */
+};
+
+/* A session store in Redis or Valkey, shared by the servers of a pool: for enn_security_set_session_store, for
+ * connections of this context only. It holds server sessions that are named by session id or by stateful
+ * tickets, claims of early data, and the ticket keys of the pool, which all parameters with this store
+ * then seal with. Everything in it is sealed with the pool's key. A client's sessions are kept in memory.
+ * Connects in the background and again after failures; while the store does not answer handshakes are full
+ * ones, early data is refused, and the ticket keys that are there stay in use. Free it with
+ * enn_session_store_free, on the context's thread; a store that outlives its context says no.
+ * Errors: ENN_E_PARSE (url), ENN_E_ARGUMENT, ENN_E_MEMORY; *error says why. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_context_redis_store(
+	struct enn_context *context, const struct enn_redis_options *options,
+	struct enn_session_store **out, struct enn_error *error);
+
+/* ---- a client's sessions in a file ----------------------------------------------------- */
+
+/* Sessions of clients over a restart. The file has mode 0600 and is replaced in one step; of several processes
+ * that use one file the last to save decides, and a session may be used by more than one of them.
+ * load: into a new store, before it is used. ENN_E_NOT_FOUND: there is no such file. ENN_E_AUTH: it belongs to
+ * somebody else, or others may read or write it. ENN_E_PARSE: damaged; the next save replaces it.
+ * Both: ENN_E_SYSTEM, ENN_E_MEMORY; *error, unless NULL, says why. Blocks for the file. */
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_load(struct enn_session_store *store,
+							      const char *path,
+							      struct enn_error *error);
+ENN_API ENN_MUST_CHECK enum enn_status enn_session_store_save(struct enn_session_store *store,
+							      const char *path,
+							      struct enn_error *error);
+
 /* Takes up to n events; waits up to `timeout` nanoseconds for the first (0: does not wait,
  * ENN_TIME_NEVER: as long as it takes). Returns how many. 0 with ENN_TIME_NEVER
  * means that nothing is left that could bring an event. With a loop of the application's it never
@@ -377,8 +415,11 @@ ENN_API ENN_MUST_CHECK enum enn_status enn_connection_set_user(struct enn_connec
 
 struct enn_connection_info {
 	enum enn_connection_state state;
-	struct enn_path path;	   /* addresses of the socket in use, once there is one */
-	struct enn_info security;  /* pointers live until enn_connection_free */
+	struct enn_path path; /* addresses of the socket in use, once there is one */
+	/* Pointers live until enn_connection_free. ech_retry is there after an EstablishmentError with
+	 * ENN_REASON_ECH_REFUSED: a new preconnection with it (enn_security_set_ech_configs) is the one
+	 * retry that RFC 9849 §6.1.6 wants. */
+	struct enn_info security;
 	const char *server_name;   /* client: the name the peer must prove; NULL if none */
 	uint64_t bytes_sent;	   /* application data sealed */
 	uint64_t bytes_received;   /* application data delivered to the queue */

@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <string.h>
 
 void *enn_alloc(const struct enn_env *env, size_t size)
 {
@@ -78,7 +79,9 @@ void enn_free_aligned_secret(const struct enn_env *env, void *ptr, size_t align,
 
 void enn_wipe(void *ptr, size_t len)
 {
-	OPENSSL_cleanse(ptr, len);
+	if (len > 0) { /* the pointer may be NULL then */
+		explicit_bzero(ptr, len);
+	}
 }
 
 bool enn_equal_secret(const void *a, const void *b, size_t len)

@@ -95,30 +95,71 @@ enum enn_status enn_blake2s_hmac(const struct enn_env *env, const uint8_t key[EN
 	return status;
 }
 
-/* T1 = HMAC(PRK, 1), T2 = HMAC(PRK, T1 || 2), T3 = HMAC(PRK, T2 || 3) */
-static enum enn_status expand(const struct enn_env *env, const uint8_t *prk, uint8_t *const out[3])
-{
-	uint8_t pads[2][BLOCK];
-	uint8_t last[SHORT_TEXT]; /* the output before, and the number */
-	size_t last_len = 0;
-	enum enn_status status = ENN_OK;
+/* HMAC for several texts: the states behind the two pads. */
+struct keyed {
+	blake2s_state inner, outer;
+};
 
-	make_pads(prk, pads);
-	for (uint8_t i = 0; i < 3 && status == ENN_OK; i++) {
-		if (i > 0 && out[i] == NULL && (i == 2 || out[2] == NULL)) {
-			break;
-		}
-		last[last_len] = i + 1;
-		const struct enn_bytes text = {last, last_len + 1};
-		status = hmac(env, pads, text, last);
+/* The state behind one block. libb2 keeps a block until more than another has come, as it may be
+ * the last: more comes, and is taken back. */
+static bool absorb(blake2s_state *state, const uint8_t block[BLOCK])
+{
+	static const uint8_t more[BLOCK + 1];
+	bool good = blake2s_init(state, ENN_BLAKE2S) == 0 &&
+		    blake2s_update(state, block, BLOCK) == 0 &&
+		    blake2s_update(state, more, sizeof(more)) == 0;
+
+	state->buflen = 0;
+	return good;
+}
+
+static bool finish(const blake2s_state *keyed, const uint8_t *text, size_t len, uint8_t *out)
+{
+	blake2s_state state = *keyed;
+	bool good = blake2s_update(&state, text, len) == 0 &&
+		    blake2s_final(&state, out, ENN_BLAKE2S) == 0;
+
+	enn_wipe(&state, sizeof(state));
+	return good;
+}
+
+/* Ti = HMAC(PRK, Ti-1 || i) for all of them. */
+static bool expand_all(const struct keyed *k, uint8_t *const *out, size_t count)
+{
+	uint8_t last[ENN_BLAKE2S + 1]; /* the output before, and the number */
+	size_t last_len = 0;
+	bool good = true;
+
+	for (size_t i = 0; i < count && good; i++) {
+		last[last_len] = (uint8_t)(i + 1);
+		good = finish(&k->inner, last, last_len + 1, last) &&
+		       finish(&k->outer, last, ENN_BLAKE2S, last);
 		last_len = ENN_BLAKE2S;
-		if (status == ENN_OK && out[i] != NULL) {
+		if (good && out[i] != NULL) {
 			memcpy(out[i], last, ENN_BLAKE2S);
 		}
 	}
-	enn_wipe(pads, sizeof(pads));
 	enn_wipe(last, sizeof(last));
-	return status;
+	return good;
+}
+
+/* T1 = HMAC(PRK, 1), T2 = HMAC(PRK, T1 || 2), T3 = HMAC(PRK, T2 || 3) */
+static enum enn_status expand(const struct enn_env *env, const uint8_t *prk, uint8_t *const out[3])
+{
+	static const uint8_t one = 1;
+	const size_t count = out[2] != NULL ? 3 : 2;
+	uint8_t pads[2][BLOCK];
+	struct keyed k;
+
+	if (out[1] == NULL && out[2] == NULL) {
+		return enn_blake2s_hmac(env, prk, &one, 1, out[0]);
+	}
+	make_pads(prk, pads);
+	bool good = absorb(&k.inner, pads[0]) && absorb(&k.outer, pads[1]) &&
+		    expand_all(&k, out, count);
+	enn_wipe(pads, sizeof(pads));
+	enn_wipe(&k, sizeof(k));
+	return good ? ENN_OK : ENN_E_CRYPTO;
 }
 
 enum enn_status enn_blake2s_kdf(const struct enn_env *env, const uint8_t key[ENN_BLAKE2S],

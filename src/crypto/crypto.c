@@ -42,18 +42,11 @@ static bool fetch_symmetric(struct enn_crypto *c)
 
 static bool fetch_key_exchange(struct enn_crypto *c)
 {
-	static const uint8_t base_point[32] = {9};
-
-	c->x25519_maker = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
-	c->x25519_base =
-		EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof(base_point));
-	c->x25519_peer =
-		EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof(base_point));
+	c->x25519 = enn_x25519_open();
 	c->group[ENN_KX_P256] = EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1);
 	c->group[ENN_KX_P384] = EC_GROUP_new_by_curve_name(NID_secp384r1);
 	c->bn = BN_CTX_secure_new();
-	return c->x25519_maker != NULL && EVP_PKEY_fromdata_init(c->x25519_maker) == 1 &&
-	       c->x25519_base != NULL && c->x25519_peer != NULL && c->group[ENN_KX_P256] != NULL &&
+	return c->x25519 != NULL && c->group[ENN_KX_P256] != NULL &&
 	       c->group[ENN_KX_P384] != NULL && c->bn != NULL;
 }
 
@@ -114,9 +107,7 @@ void enn_crypto_free(struct enn_crypto *c)
 	for (size_t i = 0; i < ENN_HASH_COUNT; i++) {
 		EVP_MD_free(c->md[i]);
 	}
-	EVP_PKEY_CTX_free(c->x25519_maker);
-	EVP_PKEY_free(c->x25519_base);
-	EVP_PKEY_free(c->x25519_peer);
+	enn_x25519_close(c->x25519);
 	for (size_t i = 0; i < ENN_KX_HYBRID; i++) {
 		EC_GROUP_free(c->group[i]);
 	}

@@ -14,18 +14,21 @@
 #include "ennead/env.h"
 
 struct IMB_MGR;
+struct enn_x25519_provider;
 
 struct enn_crypto {
 	struct IMB_MGR *mb; /* NULL: libcrypto only */
 	EVP_CIPHER *cipher[ENN_AEAD_COUNT];
 	EVP_MD *md[ENN_HASH_COUNT];
-	EVP_PKEY_CTX *x25519_maker;	/* makes keys out of octets */
-	EVP_PKEY *x25519_base;		/* the base point */
-	EVP_PKEY *x25519_peer;		/* its public key is replaced for each derivation */
+	struct enn_x25519_provider *x25519;
 	EC_GROUP *group[ENN_KX_HYBRID]; /* P-256 and P-384; NULL for X25519 */
 	BN_CTX *bn;			/* scratch of the two */
 	char description[160];
 };
+
+/* x25519.c. NULL: memory, or a libcrypto without it. */
+struct enn_x25519_provider *enn_x25519_open(void);
+void enn_x25519_close(struct enn_x25519_provider *p); /* NULL is legal */
 
 /* aead_ipsec_mb.c, or aead_no_ipsec_mb.c in a build without it: sets crypto->mb.
  * ENN_E_UNSUPPORTED: this CPU or this library is not fit for it. `any` accepts instruction sets

@@ -5,89 +5,49 @@
 #include "crypto/kx.h"
 
 #include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "base/compiler.h"
 #include "crypto/crypto.h"
 #include "crypto/kem.h"
-
-static const uint8_t base_point[32] = {9};
+#include "crypto/x25519.h"
 
 struct enn_kx_key {
 	const struct enn_env *env;
 	const struct enn_kx_alg *alg;
-	EVP_PKEY_CTX *x25519;		   /* holds the private key, set up to derive */
+	struct enn_x25519_key *x25519;
 	uint8_t scalar[ENN_MAX_KX_SECRET]; /* P-256, P-384: big endian */
 	EVP_PKEY *kem;			   /* hybrids: ML-KEM's, besides one of the two */
 };
 
 /* ---- X25519 ------------------------------------------------------------------------------- */
 
-/* RFC 7748 §6.1: the public key is the function of the private one and the base point. Deriving
- * with that is a fifth faster than libcrypto's key generation, and the context stays set up for
- * the peer's key. */
-static EVP_PKEY_CTX *x25519_context(const struct enn_crypto *crypto, const uint8_t *private_key)
-{
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)private_key,
-						  32),
-		/* Not used, but without one it would be computed the slow way. */
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)base_point, 32),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_PKEY *pkey = NULL;
-	EVP_PKEY_CTX *ctx = NULL;
-
-	if (EVP_PKEY_fromdata(crypto->x25519_maker, &pkey, EVP_PKEY_KEYPAIR, params) == 1) {
-		ctx = EVP_PKEY_CTX_new(pkey, NULL); /* with a reference of its own */
-	}
-	EVP_PKEY_free(pkey);
-	if (ctx != NULL && EVP_PKEY_derive_init(ctx) != 1) {
-		EVP_PKEY_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
-}
-
-static bool x25519(EVP_PKEY_CTX *ctx, EVP_PKEY *peer, uint8_t *out)
-{
-	size_t len = 32;
-	return EVP_PKEY_derive_set_peer_ex(ctx, peer, 0) == 1 &&
-	       EVP_PKEY_derive(ctx, out, &len) == 1;
-}
-
-static enum enn_status x25519_generate(const struct enn_env *env, EVP_PKEY_CTX **out,
+static enum enn_status x25519_generate(const struct enn_env *env, struct enn_x25519_key **out,
 				       uint8_t *public_key)
 {
-	uint8_t seed[32];
+	struct enn_x25519_key *key = NULL;
+	uint8_t seed[ENN_X25519];
 
 	if (env->random != NULL) {
 		ENN_TRY(enn_random(env, seed, sizeof(seed)));
 	} else if (RAND_priv_bytes(seed, sizeof(seed)) != 1) {
 		return ENN_E_CRYPTO;
 	}
-	EVP_PKEY_CTX *ctx = x25519_context(env->crypto, seed);
+	enum enn_status status = enn_x25519_key_new(env, seed, &key);
 	enn_wipe(seed, sizeof(seed));
-	if (ctx == NULL || !x25519(ctx, env->crypto->x25519_base, public_key)) {
-		EVP_PKEY_CTX_free(ctx);
+	if (status == ENN_OK) {
+		/* RFC 7748 §6.1: the public key is the function of the private one and the base
+		 * point; with that a fifth faster than libcrypto's key generation. */
+		status = enn_x25519_key_public(env, key, public_key);
+	}
+	if (status != ENN_OK) {
+		enn_x25519_key_free(env, key);
 		return ENN_E_CRYPTO;
 	}
-	*out = ctx;
+	*out = key;
 	return ENN_OK;
-}
-
-static enum enn_status x25519_derive(const struct enn_crypto *crypto, EVP_PKEY_CTX *own,
-				     const uint8_t *peer, uint8_t *secret)
-{
-	/* libcrypto refuses the all-zero secret itself (RFC 7748 §6.1). */
-	bool ok = EVP_PKEY_set1_encoded_public_key(crypto->x25519_peer, peer, 32) == 1 &&
-		  x25519(own, crypto->x25519_peer, secret);
-
-	return ok ? ENN_OK : ENN_E_CRYPTO;
 }
 
 /* ---- P-256, P-384 ------------------------------------------------------------------------- */
@@ -187,7 +147,7 @@ static enum enn_status derive_curve(const struct enn_kx_key *key, const struct e
 				    const uint8_t *peer, uint8_t *secret)
 {
 	if (alg->id == ENN_KX_X25519) {
-		return x25519_derive(key->env->crypto, key->x25519, peer, secret);
+		return enn_x25519_key_derive(key->env, key->x25519, peer, secret);
 	}
 	/* RFC 8446 §4.2.8.2: the uncompressed form only. */
 	if (peer[0] != 0x04) {
@@ -268,7 +228,7 @@ static enum enn_status respond(struct enn_kx_key *key, const uint8_t *peer, uint
 
 static void empty(struct enn_kx_key *key)
 {
-	EVP_PKEY_CTX_free(key->x25519);
+	enn_x25519_key_free(key->env, key->x25519);
 	EVP_PKEY_free(key->kem);
 	enn_wipe(key->scalar, sizeof(key->scalar));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * X25519 with raw keys (RFC 7748), for protocols with static keys. kx.h has
- * the ephemeral form for the TLS handshake.
+ * X25519 with raw keys (RFC 7748). kx.h has the form of it that the TLS handshake uses.
  */
 #ifndef ENN_CRYPTO_X25519_H
 #define ENN_CRYPTO_X25519_H
@@ -12,13 +11,13 @@
 
 #define ENN_X25519 32
 
-/* A private key that is used more than once: setting libcrypto up for one costs a tenth of a
- * multiplication. Belongs to the thread of env. */
+/* A private key that is used more than once. Belongs to the thread of env. */
 struct enn_x25519_key;
 /* ENN_E_MEMORY. */
 enum enn_status enn_x25519_key_new(const struct enn_env *env, const uint8_t private_key[ENN_X25519],
 				   struct enn_x25519_key **out);
-void enn_x25519_key_free(struct enn_x25519_key *key); /* wipes; NULL is legal */
+/* Wipes; NULL is legal. */
+void enn_x25519_key_free(const struct enn_env *env, struct enn_x25519_key *key);
 enum enn_status enn_x25519_key_public(const struct enn_env *env, struct enn_x25519_key *key,
 				      uint8_t public_key[ENN_X25519]);
 enum enn_status enn_x25519_key_derive(const struct enn_env *env, struct enn_x25519_key *key,

@@ -17,30 +17,53 @@ static int64_t add_clamped(int64_t a, int64_t b)
 	return sum;
 }
 
+static int64_t window_of(const struct enn_security *security)
+{
+	return (int64_t)(security->value[ENN_SECURITY_EARLY_DATA_WINDOW] * ENN_MILLISECOND);
+}
+
+/* §8.3: when the ClientHello says that it was sent. */
+static int64_t expected_at(int64_t ticket_issued, uint32_t client_age_ms)
+{
+	return add_clamped(ticket_issued, (int64_t)client_age_ms * (int64_t)ENN_MILLISECOND);
+}
+
+bool enn_early_data_is_fresh(const struct enn_security *security, int64_t wall_now,
+			     int64_t ticket_issued, uint32_t client_age_ms, int64_t *until)
+{
+	int64_t expected = expected_at(ticket_issued, client_age_ms);
+	int64_t last = add_clamped(expected, window_of(security));
+
+	*until = add_clamped(last, 1);
+	return wall_now <= last && wall_now >= add_clamped(expected, -window_of(security));
+}
+
+bool enn_early_data_is_covered(const struct enn_security *security, int64_t ticket_issued,
+			       uint32_t client_age_ms, int64_t since)
+{
+	return expected_at(ticket_issued, client_age_ms) > add_clamped(since, window_of(security));
+}
+
 enum enn_early_data_verdict enn_early_data_check(const struct enn_security *security,
 						 int64_t wall_now, int64_t ticket_issued,
 						 uint32_t client_age_ms, const uint8_t *unique,
 						 size_t unique_len)
 {
-	int64_t window =
-		(int64_t)(security->value[ENN_SECURITY_EARLY_DATA_WINDOW] * ENN_MILLISECOND);
-	/* §8.3: when the ClientHello says that it was sent. */
-	int64_t expected =
-		add_clamped(ticket_issued, (int64_t)client_age_ms * (int64_t)ENN_MILLISECOND);
-	int64_t last = add_clamped(expected, window); /* the last instant at which it is fresh */
+	int64_t expected = expected_at(ticket_issued, client_age_ms);
+	int64_t until;
 
-	if (wall_now > last || wall_now < add_clamped(expected, -window)) {
+	if (!enn_early_data_is_fresh(security, wall_now, ticket_issued, client_age_ms, &until)) {
 		return ENN_EARLY_DATA_STALE;
 	}
 	/* §8.2: an earlier process with the same ticket key may have accepted it, and its records
 	 * are gone. It can have done so only with an expected time before our start + window. */
 	int64_t since = enn_ticket_keys_since(security->tickets);
-	if (ticket_issued < since && expected <= add_clamped(since, window)) {
+	if (ticket_issued < since && expected <= add_clamped(since, window_of(security))) {
 		return ENN_EARLY_DATA_REPLAYED;
 	}
 	/* §8.1. Remembered for as long as a copy of it would be fresh, and no longer. */
-	if (enn_session_store_claim(security->store, unique, unique_len, wall_now,
-				    add_clamped(last, 1)) != ENN_OK) {
+	if (enn_session_store_claim(security->store, unique, unique_len, wall_now, until) !=
+	    ENN_OK) {
 		return ENN_EARLY_DATA_REPLAYED;
 	}
 	return ENN_EARLY_DATA_FRESH;

@@ -24,4 +24,13 @@ enum enn_early_data_verdict enn_early_data_check(const struct enn_security *secu
 						 uint32_t client_age_ms, const uint8_t *unique,
 						 size_t unique_len);
 
+/* The same where the claims are in a store that is elsewhere, in two steps. §8.3; *until: when a copy is not
+ * fresh any more, for the claim. */
+bool enn_early_data_is_fresh(const struct enn_security *security, int64_t wall_now,
+			     int64_t ticket_issued, uint32_t client_age_ms, int64_t *until);
+/* §8.2 for a pool: whether every claim that could have been made of this ClientHello is in the store, which
+ * has all of them since then. Clocks of a pool may differ by as much as the window. */
+bool enn_early_data_is_covered(const struct enn_security *security, int64_t ticket_issued,
+			       uint32_t client_age_ms, int64_t since);
+
 #endif

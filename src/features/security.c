@@ -182,7 +182,9 @@ static bool copy_sessions(struct enn_security *to, const struct enn_security *fr
 	}
 	to->tickets_given = from->tickets_given;
 	if (from->tickets_given) {
-		to->tickets = enn_ticket_keys_copy(from->tickets);
+		bool shared = from->tickets == enn_session_store_tickets(to->store);
+		to->tickets = shared ? enn_ticket_keys_ref(from->tickets)
+				     : enn_ticket_keys_copy(from->tickets);
 		return to->tickets != NULL;
 	}
 	return true;
@@ -436,7 +438,9 @@ enum enn_status enn_security_acquire(struct enn_security *s, struct enn_error *e
 				(size_t)s->value[ENN_SECURITY_MAX_CACHED_SESSIONS]);
 		}
 		if (s->tickets == NULL) {
-			s->tickets = enn_ticket_keys_new();
+			struct enn_ticket_keys *pool = enn_session_store_tickets(s->store);
+			s->tickets =
+				pool != NULL ? enn_ticket_keys_ref(pool) : enn_ticket_keys_new();
 		}
 		if (s->store == NULL || s->tickets == NULL) {
 			return enn_error_set(error, ENN_E_MEMORY, ENN_REASON_OUT_OF_MEMORY,

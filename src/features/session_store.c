@@ -6,51 +6,13 @@
  * not be able to choose where they land, and names of peers need not be kept. A store may be
  * shared between threads.
  */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
-#include "features/expiry.h"
-#include "features/session_cache.h"
-
-/* A table that cannot grow for want of memory is an answer, not the end of the process. */
-#define HASH_NONFATAL_OOM 1
-/* The keys are digests already: any four bytes are a good hash. */
-#define HASH_FUNCTION(key, len, hash) ((void)(len), memcpy(&(hash), (key), sizeof(hash)))
-#include <uthash.h>
-#include <utlist.h>
-
-#define DIGEST_LEN 32u
-/* A session with a client certificate in it is a few KiB; this only bounds what one entry may
- * take. */
-#define MAX_VALUE (1u << 20)
-
-enum kind { KIND_SESSION = 1, KIND_CLAIM = 2 };
-
-struct entry {
-	struct enn_expiry expiry; /* first: the heap's pointer is the entry's */
-	uint8_t digest[DIGEST_LEN];
-	enum kind kind;
-	struct entry *prev, *next; /* sessions: least recently used first */
-	UT_hash_handle hh;
-	uint8_t *value; /* NULL for a claim */
-	size_t len;
-};
-
-struct enn_session_store {
-	atomic_uint refs;
-	pthread_mutex_t lock;
-	uint8_t secret[DIGEST_LEN];
-	size_t max;
-	struct entry *table;
-	struct entry *sessions;
-	struct enn_expiry_heap expiries;
-	int64_t now; /* the last time that a caller told; put has none of its own */
-};
+#include "features/session_store.h"
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -74,6 +36,34 @@ struct enn_session_store *enn_session_store_new(size_t max_entries)
 	return store;
 }
 
+struct enn_session_store *enn_session_store_new_remote(const struct enn_store_backend *backend,
+						       void *ctx, struct enn_ticket_keys *tickets,
+						       size_t max_entries)
+{
+	struct enn_session_store *store = enn_session_store_new(max_entries);
+
+	if (store == NULL) {
+		backend->release(ctx);
+		return NULL;
+	}
+	store->backend = backend;
+	store->backend_ctx = ctx;
+	store->tickets = enn_ticket_keys_ref(tickets);
+	return store;
+}
+
+const struct enn_store_backend *enn_session_store_backend(const struct enn_session_store *store,
+							  void **ctx)
+{
+	*ctx = store == NULL ? NULL : store->backend_ctx;
+	return store == NULL ? NULL : store->backend;
+}
+
+struct enn_ticket_keys *enn_session_store_tickets(const struct enn_session_store *store)
+{
+	return store == NULL ? NULL : store->tickets;
+}
+
 struct enn_session_store *enn_session_store_ref(struct enn_session_store *store)
 {
 	atomic_fetch_add_explicit(&store->refs, 1, memory_order_relaxed);
@@ -88,7 +78,7 @@ static void value_free(uint8_t *value, size_t len)
 	}
 }
 
-static void entry_free(struct entry *e)
+static void entry_free(struct enn_store_entry *e)
 {
 	value_free(e->value, e->len);
 	enn_wipe(e, sizeof(*e));
@@ -96,11 +86,11 @@ static void entry_free(struct entry *e)
 }
 
 /* Takes an entry out of everything and frees it. */
-static void drop(struct enn_session_store *store, struct entry *e)
+static void drop(struct enn_session_store *store, struct enn_store_entry *e)
 {
 	HASH_DEL(store->table, e);
 	enn_expiry_remove(&store->expiries, &e->expiry);
-	if (e->kind == KIND_SESSION) {
+	if (e->kind == ENN_STORE_SESSION) {
 		DL_DELETE(store->sessions, e);
 	}
 	entry_free(e);
@@ -108,7 +98,7 @@ static void drop(struct enn_session_store *store, struct entry *e)
 
 void enn_session_store_free(struct enn_session_store *store)
 {
-	struct entry *e, *next;
+	struct enn_store_entry *e, *next;
 
 	if (store == NULL ||
 	    atomic_fetch_sub_explicit(&store->refs, 1, memory_order_acq_rel) != 1) {
@@ -120,6 +110,10 @@ void enn_session_store_free(struct enn_session_store *store)
 		entry_free(e);
 	}
 	enn_expiry_clear(&store->expiries);
+	if (store->backend != NULL) {
+		store->backend->release(store->backend_ctx);
+	}
+	enn_ticket_keys_free(store->tickets);
 	(void)pthread_mutex_destroy(&store->lock);
 	enn_wipe(store, sizeof(*store));
 	free(store);
@@ -127,8 +121,8 @@ void enn_session_store_free(struct enn_session_store *store)
 
 /* ---- finding and making room (all under the lock, but for the digest) ------------------------ */
 
-static void digest_of(const struct enn_session_store *store, enum kind kind, const uint8_t *key,
-		      size_t len, uint8_t digest[DIGEST_LEN])
+static void digest_of(const struct enn_session_store *store, enum enn_store_kind kind,
+		      const uint8_t *key, size_t len, uint8_t digest[ENN_STORE_DIGEST])
 {
 	uint8_t tag = (uint8_t)kind;
 	struct enn_hmac m;
@@ -139,11 +133,12 @@ static void digest_of(const struct enn_session_store *store, enum kind kind, con
 	enn_hmac_final(&m, digest);
 }
 
-static struct entry *find(struct enn_session_store *store, const uint8_t digest[DIGEST_LEN])
+static struct enn_store_entry *find(struct enn_session_store *store,
+				    const uint8_t digest[ENN_STORE_DIGEST])
 {
-	struct entry *e = NULL;
+	struct enn_store_entry *e = NULL;
 
-	HASH_FIND(hh, store->table, digest, DIGEST_LEN, e);
+	HASH_FIND(hh, store->table, digest, ENN_STORE_DIGEST, e);
 	return e;
 }
 
@@ -157,7 +152,7 @@ static void drop_expired(struct enn_session_store *store)
 	struct enn_expiry *first;
 
 	while ((first = enn_expiry_first(&store->expiries)) != NULL && first->at <= store->now) {
-		drop(store, (struct entry *)first);
+		drop(store, (struct enn_store_entry *)first);
 	}
 }
 
@@ -176,23 +171,23 @@ static bool make_room(struct enn_session_store *store)
 }
 
 /* Takes over value unless it fails. */
-static enum enn_status insert(struct enn_session_store *store, enum kind kind,
-			      const uint8_t digest[DIGEST_LEN], uint8_t *value, size_t len,
+static enum enn_status insert(struct enn_session_store *store, enum enn_store_kind kind,
+			      const uint8_t digest[ENN_STORE_DIGEST], uint8_t *value, size_t len,
 			      int64_t expires)
 {
-	struct entry *e = calloc(1, sizeof(*e));
+	struct enn_store_entry *e = calloc(1, sizeof(*e));
 
 	if (e == NULL) {
 		return ENN_E_MEMORY;
 	}
 	e->kind = kind;
 	e->expiry.at = expires;
-	memcpy(e->digest, digest, DIGEST_LEN);
+	memcpy(e->digest, digest, ENN_STORE_DIGEST);
 	if (!enn_expiry_add(&store->expiries, &e->expiry)) {
 		entry_free(e);
 		return ENN_E_MEMORY;
 	}
-	HASH_ADD(hh, store->table, digest, DIGEST_LEN, e);
+	HASH_ADD(hh, store->table, digest, ENN_STORE_DIGEST, e);
 	if (e->hh.tbl == NULL) {
 		enn_expiry_remove(&store->expiries, &e->expiry);
 		entry_free(e);
@@ -200,15 +195,15 @@ static enum enn_status insert(struct enn_session_store *store, enum kind kind,
 	}
 	e->value = value;
 	e->len = len;
-	if (kind == KIND_SESSION) {
+	if (kind == ENN_STORE_SESSION) {
 		DL_APPEND(store->sessions, e);
 	}
 	return ENN_OK;
 }
 
 /* In place, so that it cannot fail half way. */
-static void replace(struct enn_session_store *store, struct entry *e, uint8_t *value, size_t len,
-		    int64_t expires)
+static void replace(struct enn_session_store *store, struct enn_store_entry *e, uint8_t *value,
+		    size_t len, int64_t expires)
 {
 	value_free(e->value, e->len);
 	e->value = value;
@@ -220,11 +215,11 @@ static void replace(struct enn_session_store *store, struct entry *e, uint8_t *v
 
 /* ---- the calls ------------------------------------------------------------------------------- */
 
-/* Takes over value unless it fails. */
-static enum enn_status put(struct enn_session_store *store, const uint8_t digest[DIGEST_LEN],
-			   uint8_t *value, size_t len, int64_t expires)
+enum enn_status enn_session_store_put_digest(struct enn_session_store *store,
+					     const uint8_t digest[ENN_STORE_DIGEST], uint8_t *value,
+					     size_t len, int64_t expires)
 {
-	struct entry *old = find(store, digest);
+	struct enn_store_entry *old = find(store, digest);
 
 	if (old != NULL) {
 		replace(store, old, value, len, expires);
@@ -233,17 +228,17 @@ static enum enn_status put(struct enn_session_store *store, const uint8_t digest
 	if (!make_room(store)) {
 		return ENN_E_LIMIT;
 	}
-	return insert(store, KIND_SESSION, digest, value, len, expires);
+	return insert(store, ENN_STORE_SESSION, digest, value, len, expires);
 }
 
 enum enn_status enn_session_store_put(struct enn_session_store *store, const uint8_t *key,
 				      size_t key_len, const uint8_t *value, size_t value_len,
 				      int64_t expires)
 {
-	uint8_t digest[DIGEST_LEN];
+	uint8_t digest[ENN_STORE_DIGEST];
 
 	if (store == NULL || key == NULL || key_len == 0 || value == NULL || value_len == 0 ||
-	    value_len > MAX_VALUE) {
+	    value_len > ENN_STORE_MAX_VALUE) {
 		return ENN_E_ARGUMENT;
 	}
 	uint8_t *copy = malloc(value_len);
@@ -251,9 +246,10 @@ enum enn_status enn_session_store_put(struct enn_session_store *store, const uin
 		return ENN_E_MEMORY;
 	}
 	memcpy(copy, value, value_len);
-	digest_of(store, KIND_SESSION, key, key_len, digest);
+	digest_of(store, ENN_STORE_SESSION, key, key_len, digest);
 	(void)pthread_mutex_lock(&store->lock);
-	enum enn_status status = put(store, digest, copy, value_len, expires);
+	enum enn_status status =
+		enn_session_store_put_digest(store, digest, copy, value_len, expires);
 	(void)pthread_mutex_unlock(&store->lock);
 	if (status != ENN_OK) {
 		value_free(copy, value_len);
@@ -261,10 +257,10 @@ enum enn_status enn_session_store_put(struct enn_session_store *store, const uin
 	return status;
 }
 
-static enum enn_status take(struct enn_session_store *store, const uint8_t digest[DIGEST_LEN],
+static enum enn_status take(struct enn_session_store *store, const uint8_t digest[ENN_STORE_DIGEST],
 			    uint8_t *value, size_t *value_len)
 {
-	struct entry *e = find(store, digest);
+	struct enn_store_entry *e = find(store, digest);
 
 	if (e == NULL) {
 		return ENN_E_NOT_FOUND;
@@ -289,13 +285,13 @@ enum enn_status enn_session_store_take(struct enn_session_store *store, const ui
 				       size_t key_len, int64_t wall_now, uint8_t *value,
 				       size_t *value_len)
 {
-	uint8_t digest[DIGEST_LEN];
+	uint8_t digest[ENN_STORE_DIGEST];
 
 	if (store == NULL || key == NULL || key_len == 0 || value_len == NULL ||
 	    (value == NULL && *value_len > 0)) {
 		return ENN_E_ARGUMENT;
 	}
-	digest_of(store, KIND_SESSION, key, key_len, digest);
+	digest_of(store, ENN_STORE_SESSION, key, key_len, digest);
 	(void)pthread_mutex_lock(&store->lock);
 	store->now = wall_now;
 	enum enn_status status = take(store, digest, value, value_len);
@@ -303,10 +299,10 @@ enum enn_status enn_session_store_take(struct enn_session_store *store, const ui
 	return status;
 }
 
-static enum enn_status claim(struct enn_session_store *store, const uint8_t digest[DIGEST_LEN],
-			     int64_t expires)
+static enum enn_status claim(struct enn_session_store *store,
+			     const uint8_t digest[ENN_STORE_DIGEST], int64_t expires)
 {
-	struct entry *e = find(store, digest);
+	struct enn_store_entry *e = find(store, digest);
 
 	if (e != NULL && e->expiry.at > store->now) {
 		return ENN_E_STATE;
@@ -317,18 +313,18 @@ static enum enn_status claim(struct enn_session_store *store, const uint8_t dige
 	if (!make_room(store)) {
 		return ENN_E_LIMIT;
 	}
-	return insert(store, KIND_CLAIM, digest, NULL, 0, expires);
+	return insert(store, ENN_STORE_CLAIM_KIND, digest, NULL, 0, expires);
 }
 
 enum enn_status enn_session_store_claim(struct enn_session_store *store, const uint8_t *key,
 					size_t key_len, int64_t wall_now, int64_t expires)
 {
-	uint8_t digest[DIGEST_LEN];
+	uint8_t digest[ENN_STORE_DIGEST];
 
 	if (store == NULL || key == NULL || key_len == 0 || expires <= wall_now) {
 		return ENN_E_ARGUMENT;
 	}
-	digest_of(store, KIND_CLAIM, key, key_len, digest);
+	digest_of(store, ENN_STORE_CLAIM_KIND, key, key_len, digest);
 	(void)pthread_mutex_lock(&store->lock);
 	store->now = wall_now;
 	enum enn_status status = claim(store, digest, expires);

@@ -42,7 +42,8 @@ struct enn_ticket_keys {
 	pthread_mutex_t lock;		 /* a server's threads may share keys */
 	struct ticket_key key[MAX_KEYS]; /* [0] seals, the others are earlier ones, newest first */
 	size_t count;
-	bool given;	  /* key[0] came from enn_ticket_keys_set and is not rotated */
+	bool given;	  /* key[0] came from enn_ticket_keys_set and is not rotated … */
+	int64_t until;	  /* … before this */
 	int64_t lifetime; /* the longest that a ticket was sealed for; 0: none yet */
 	int64_t since;
 };
@@ -93,6 +94,7 @@ struct enn_ticket_keys *enn_ticket_keys_copy(const struct enn_ticket_keys *keys)
 	memcpy(copy->key, keys->key, sizeof(copy->key));
 	copy->count = keys->count;
 	copy->given = keys->given;
+	copy->until = keys->until;
 	copy->lifetime = keys->lifetime;
 	unlock(keys);
 	return copy;
@@ -142,6 +144,14 @@ static void forget_expired(struct enn_ticket_keys *keys, int64_t wall_now)
 	}
 }
 
+static void key_init(struct ticket_key *k, const uint8_t *key, int64_t made, int64_t expires)
+{
+	memcpy(k->name, key, NAME_LEN);
+	enn_hmac_init(&k->mac, enn_hash_alg(ENN_HASH_SHA384), key + NAME_LEN, MATERIAL_LEN);
+	k->made = made;
+	k->expires = expires;
+}
+
 static void replace(struct enn_ticket_keys *keys, const uint8_t *key, int64_t wall_now)
 {
 	for (size_t i = keys->count; i-- > 0;) {
@@ -160,16 +170,43 @@ static void replace(struct enn_ticket_keys *keys, const uint8_t *key, int64_t wa
 			keys->key[1].expires = INT64_MAX - 1;
 		}
 	}
-	memcpy(keys->key[0].name, key, NAME_LEN);
-	enn_hmac_init(&keys->key[0].mac, enn_hash_alg(ENN_HASH_SHA384), key + NAME_LEN,
-		      MATERIAL_LEN);
-	keys->key[0].made = wall_now;
-	keys->key[0].expires = INT64_MAX; /* in use */
+	key_init(&keys->key[0], key, wall_now, INT64_MAX); /* in use */
 	keys->count++;
 }
 
 enum enn_status enn_ticket_keys_set(struct enn_ticket_keys *keys, const uint8_t *key, size_t len,
 				    int64_t wall_now)
+{
+	return enn_ticket_keys_set_until(keys, key, len, wall_now, INT64_MAX);
+}
+
+enum enn_status enn_ticket_keys_add(struct enn_ticket_keys *keys, const uint8_t *key, size_t len,
+				    int64_t wall_now, int64_t expires)
+{
+	bool known = false;
+
+	if (keys == NULL || key == NULL || len != NAME_LEN + MATERIAL_LEN) {
+		return ENN_E_ARGUMENT;
+	}
+	lock(keys);
+	forget_expired(keys, wall_now);
+	for (size_t i = 0; i < keys->count; i++) {
+		known = known || memcmp(keys->key[i].name, key, NAME_LEN) == 0;
+	}
+	if (!known && keys->count > 0 && expires > wall_now) {
+		if (keys->count == MAX_KEYS) {
+			forget(keys, MAX_KEYS - 1);
+		}
+		memmove(&keys->key[2], &keys->key[1], (keys->count - 1) * sizeof(keys->key[0]));
+		key_init(&keys->key[1], key, wall_now, expires);
+		keys->count++;
+	}
+	unlock(keys);
+	return ENN_OK;
+}
+
+enum enn_status enn_ticket_keys_set_until(struct enn_ticket_keys *keys, const uint8_t *key,
+					  size_t len, int64_t wall_now, int64_t until)
 {
 	if (keys == NULL || key == NULL || len != NAME_LEN + MATERIAL_LEN) {
 		return ENN_E_ARGUMENT;
@@ -179,6 +216,7 @@ enum enn_status enn_ticket_keys_set(struct enn_ticket_keys *keys, const uint8_t 
 	forget_expired(keys, wall_now);
 	replace(keys, key, wall_now);
 	keys->given = true;
+	keys->until = until;
 	unlock(keys);
 	return ENN_OK;
 }
@@ -191,7 +229,7 @@ static bool is_due(struct enn_ticket_keys *keys, int64_t wall_now, int64_t lifet
 		return true;
 	}
 	if (keys->given) {
-		return false;
+		return wall_now >= keys->until;
 	}
 	if (wall_now < keys->key[0].made) {
 		keys->key[0].made = wall_now; /* the clock was set back */
@@ -214,6 +252,7 @@ static enum enn_status rotate(struct enn_ticket_keys *keys, const struct enn_env
 	}
 	ENN_TRY(enn_random(env, fresh, sizeof(fresh)));
 	replace(keys, fresh, wall_now);
+	keys->given = false;
 	enn_wipe(fresh, sizeof(fresh));
 	return ENN_OK;
 }

@@ -34,6 +34,8 @@ struct enn_ech {
 	struct enn_hash inner[2]; /* the inner transcript, until it is the one that counts */
 	uint8_t *extension;	  /* as first sent: goes again if it was not accepted */
 	size_t extension_len;
+	uint8_t *retry; /* the server's other configurations; nobody vouches for them yet */
+	size_t retry_len;
 
 	/* server */
 	uint8_t *hello; /* the inner ClientHello, with its header */

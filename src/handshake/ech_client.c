@@ -21,6 +21,7 @@ void enn_ech_free(struct enn_handshake *hs)
 	if (ech != NULL) {
 		enn_hpke_free(ech->hpke);
 		enn_free(hs->env, ech->extension, ech->extension_len);
+		enn_free(hs->env, ech->retry, ech->retry_len);
 		enn_free_secret(hs->env, ech->hello, ech->hello_len);
 		enn_free_secret(hs->env, ech, sizeof(*ech));
 		hs->ech = NULL;
@@ -517,11 +518,11 @@ enum enn_status enn_ech_take(struct enn_handshake *hs, const struct enn_views *v
 					  "EncryptedExtensions.encrypted_client_hello",
 					  "the retry configurations are malformed");
 	}
-	if (hs->ech->state != ENN_ECH_REJECTED) {
-		return ENN_OK; /* §6.2: GREASE must not keep them */
+	if (hs->ech->state != ENN_ECH_REJECTED) { /* §6.2: GREASE must not keep them */
+		hs->c->result.ech_configured = true;
+		return ENN_OK;
 	}
-	return enn_hs_copy(hs->env, &hs->c->result.ech_retry, &hs->c->result.ech_retry_len, list) ==
-			       ENN_OK
+	return enn_hs_copy(hs->env, &hs->ech->retry, &hs->ech->retry_len, list) == ENN_OK
 		       ? ENN_OK
 		       : no_memory(hs);
 }
@@ -539,12 +540,13 @@ enum enn_status enn_ech_finish(struct enn_handshake *hs)
 		return ENN_OK;
 	}
 	/* §6.1.6: what the server says is worth something only now that it has proved the public name. */
-	if (!hs->c->result.peer_authenticated ||
-	    enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER) ||
-	    !enn_security_flag(hs->security, ENN_SECURITY_CHECK_NAME)) {
-		enn_free(hs->env, hs->c->result.ech_retry, hs->c->result.ech_retry_len);
-		hs->c->result.ech_retry = NULL;
-		hs->c->result.ech_retry_len = 0;
+	if (hs->c->result.peer_authenticated &&
+	    !enn_security_flag(hs->security, ENN_SECURITY_DELEGATE_PEER) &&
+	    enn_security_flag(hs->security, ENN_SECURITY_CHECK_NAME)) {
+		hs->c->result.ech_retry = hs->ech->retry;
+		hs->c->result.ech_retry_len = hs->ech->retry_len;
+		hs->ech->retry = NULL;
+		hs->ech->retry_len = 0;
 	}
 	return enn_handshake_fail(
 		hs->c, ENN_ALERT_ECH_REQUIRED, ENN_REASON_ECH_REFUSED, "encrypted_client_hello",

@@ -469,6 +469,11 @@ enum enn_status enn_handshake_answer(struct enn_handshake *hs, enn_time now,
 			status = enn_tls12_psk_answered(hs, key);
 		}
 		break;
+	case ENN_ANSWER_STORE:
+		if (state == ENN_HS_SERVER_AWAIT_STORE) {
+			status = enn_store_answer(hs, now, answer, outcome);
+		}
+		break;
 	case ENN_ANSWER_CREDENTIAL:
 		if (state == ENN_HS_SERVER_AWAIT_CREDENTIAL) {
 			status = enn_server_name_answer(hs, now, answer, outcome);
@@ -512,6 +517,7 @@ bool enn_handshake_parked(const struct enn_handshake *hs)
 	case ENN_HS_CLIENT_AWAIT_SIGNATURE:
 	case ENN_HS_SERVER_AWAIT_CREDENTIAL:
 	case ENN_HS_SERVER_AWAIT_PSK:
+	case ENN_HS_SERVER_AWAIT_STORE:
 	case ENN_HS_SERVER_AWAIT_SIGNATURE:
 	case ENN_HS_SERVER_AWAIT_VERDICT:
 	case ENN_HS_SERVER12_AWAIT_PSK:
@@ -653,6 +659,7 @@ void enn_handshake_free(struct enn_handshake *hs)
 	enn_credential_free(hs->given);
 	enn_peer_chain_free(hs->peer);
 	enn_ech_free(hs);
+	enn_store_free(hs);
 	enn_tls12_free(hs);
 	enn_free_secret(hs->env, hs, sizeof(*hs));
 }

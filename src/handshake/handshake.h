@@ -66,6 +66,7 @@ struct enn_handshake_result {
 	size_t ech_retry_len;
 	bool certificate_requested; /* of the client */
 	bool ech_accepted;
+	bool ech_configured; /* client that sent GREASE: the server answered with configurations */
 	uint8_t exporter_secret[ENN_MAX_SECRET];
 	uint8_t resumption_secret[ENN_MAX_SECRET];
 	uint64_t tickets_sent;	  /* the nonce of the next ticket */
@@ -101,6 +102,16 @@ struct enn_tls12_keys {
 	struct enn_bytes mac; /* the MAC key; nothing with an AEAD */
 };
 
+/* A session for a store that is elsewhere (ENN_EVENT_SESSION_PUT). */
+struct enn_store_put {
+	struct enn_store_put *next;
+	bool told;
+	int64_t expires;
+	size_t key_len;
+	size_t value_len;
+	uint8_t bytes[]; /* key, value */
+};
+
 struct enn_handshake_carrier_ops {
 	/* Room for one message of at most cap bytes at a level; NULL: no memory. */
 	uint8_t *(*reserve)(struct enn_handshake_carrier *c, enum enn_level level, size_t cap);
@@ -126,6 +137,7 @@ struct enn_handshake_carrier {
 	const struct enn_env *env;
 	struct enn_security *security;
 	struct enn_handshake_result result;
+	struct enn_store_put *puts; /* to be told, oldest first */
 	struct enn_error
 		error; /* filled in when a call answers ENN_E_FAILED; wire_code is the alert */
 };
@@ -137,6 +149,7 @@ enum enn_handshake_outcome {
 	ENN_OUTCOME_VALIDATE_PEER,	/* parked */
 	ENN_OUTCOME_WANT_PSK,		/* parked; enn_handshake_question */
 	ENN_OUTCOME_WANT_CREDENTIAL,	/* parked; enn_handshake_question and _question_alpn */
+	ENN_OUTCOME_WANT_STORE,		/* parked; enn_handshake_store_question */
 	ENN_OUTCOME_WANT_SIGNATURE,	/* parked; enn_handshake_question */
 	ENN_OUTCOME_COMPLETE,		/* done: the handshake can be freed */
 	ENN_OUTCOME_PEER_AUTHENTICATED, /* after the handshake (post_auth.h) */
@@ -170,6 +183,17 @@ struct enn_credential *enn_handshake_signer(const struct enn_handshake *hs);
 
 /* Of ENN_OUTCOME_WANT_CREDENTIAL, whose question is the name: the application protocols offered. */
 struct enn_bytes enn_handshake_question_alpn(const struct enn_handshake *hs);
+
+/* Fills in the event of ENN_OUTCOME_WANT_STORE. */
+void enn_handshake_store_question(const struct enn_handshake *hs, struct enn_event *event);
+
+/* Puts a session into the store of c's parameters; for one that is elsewhere, into c->puts. A session that
+ * cannot be kept is no error. */
+void enn_store_put(struct enn_handshake_carrier *c, struct enn_bytes key, struct enn_bytes value,
+		   int64_t expires);
+/* Tells the next put, if there is one; the one told before goes. */
+bool enn_store_tell_put(struct enn_handshake_carrier *c, struct enn_event *event);
+void enn_store_drop_puts(struct enn_handshake_carrier *c);
 
 /* Whether parked; whether early data may be sent (client) or its records may still come and
  * must be skipped (server). */

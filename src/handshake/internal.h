@@ -30,6 +30,7 @@ enum enn_hs_state {
 	ENN_HS_SERVER_EXPECT_SECOND_CLIENT_HELLO,
 	ENN_HS_SERVER_AWAIT_CREDENTIAL,
 	ENN_HS_SERVER_AWAIT_PSK,
+	ENN_HS_SERVER_AWAIT_STORE,
 	ENN_HS_SERVER_AWAIT_SIGNATURE,
 	ENN_HS_SERVER_EXPECT_END_OF_EARLY_DATA,
 	ENN_HS_SERVER_EXPECT_CERTIFICATE,
@@ -55,7 +56,8 @@ enum enn_hs_state {
 
 #define ENN_HS_MAX_SHARES      4 /* three ordinary ones and a hybrid */
 #define ENN_HS_MAX_PSKS	       4
-#define ENN_HS_MAX_CLIENT_PSKS 8 /* identities of a ClientHello that a server looks at */
+#define ENN_HS_TICKET_NAME     32 /* bytes of a ticket that names a session in the store */
+#define ENN_HS_MAX_CLIENT_PSKS 8  /* identities of a ClientHello that a server looks at */
 
 /* Where a PSK comes from, which its binder tells (RFC 8446 §4.2.11.2, RFC 9258 §5.2). */
 enum enn_psk_kind { ENN_PSK_RESUMPTION, ENN_PSK_EXTERNAL, ENN_PSK_IMPORTED };
@@ -79,6 +81,7 @@ struct enn_hs_grease {
 };
 
 struct enn_ech;
+struct enn_store_questions;
 struct enn_tls12;
 
 /* Where Encrypted ClientHello stands (ech.h). */
@@ -145,6 +148,7 @@ struct enn_handshake {
 	/* The peer's signature_algorithms_cert, or signature_algorithms; borrowed while one is chosen. */
 	struct enn_bytes cert_signatures;
 	bool own_fits_name;	    /* server: `own` is for the name that was asked for */
+	unsigned own_fit;	    /* how well it suits the peer, up to ENN_CERTIFICATE_FITS_ALL */
 	struct enn_credential *own; /* the credential to authenticate with, or NULL */
 	uint16_t own_scheme;
 
@@ -157,6 +161,7 @@ struct enn_handshake {
 	size_t answered_psk_len;
 	enum enn_hash_id answered_psk_hash;
 	bool psk_answered;
+	bool ask_store;	    /* what is to be asked is the session store, not the application */
 	uint16_t psk_asked; /* the identity that the answer is for */
 
 	/* RFC 7250, both enum enn_certificate_type: what we show and what the peer shows. */
@@ -173,8 +178,9 @@ struct enn_handshake {
 	struct enn_bytes context;
 	const uint8_t *post_secret;
 
-	struct enn_ech *ech;	 /* NULL: ENN_ECH_NONE */
-	struct enn_tls12 *tls12; /* NULL: it cannot become TLS 1.2, or no longer */
+	struct enn_store_questions *store; /* NULL: the session store was not asked */
+	struct enn_ech *ech;		   /* NULL: ENN_ECH_NONE */
+	struct enn_tls12 *tls12;	   /* NULL: it cannot become TLS 1.2, or no longer */
 
 	struct enn_peer_chain *peer;
 	/* the bytes under a signature: 64 spaces, context string, 0, hash (§4.4.3) */
@@ -350,6 +356,33 @@ enum enn_status enn_server_name_answer(struct enn_handshake *hs, enn_time now,
 /* Whether the second ClientHello names somebody else than the first. */
 bool enn_server_name_changed(const struct enn_handshake *hs, const struct enn_client_hello *ch);
 
+/* ---- store.c --------------------------------------------------------------------------------- */
+/* Takes the value of a key out of the session store: *state owned by the caller, NULL: there is none. A store
+ * that is elsewhere is asked once in a handshake: *ask, and the caller parks. */
+enum enn_status enn_store_take(struct enn_handshake *hs, enn_time now, struct enn_bytes key,
+			       uint8_t **state, size_t *state_len, bool *ask);
+bool enn_store_is_remote(const struct enn_handshake *hs);
+/* A store that is elsewhere: claims a key, once; *ask, and the caller parks. Errors: ENN_E_MEMORY. */
+enum enn_status enn_store_claim(struct enn_handshake *hs, struct enn_bytes key, int64_t expires,
+				bool *ask);
+/* What came of it. False: it was refused, or nobody knows. */
+bool enn_store_claimed(const struct enn_handshake *hs, int64_t *since);
+/* Holds the ClientHello until the store has answered. */
+enum enn_status enn_store_park(struct enn_handshake *hs, struct enn_bytes message,
+			       enum enn_handshake_outcome *outcome);
+enum enn_status enn_store_answer(struct enn_handshake *hs, enn_time now,
+				 const struct enn_answer *answer,
+				 enum enn_handshake_outcome *outcome);
+void enn_store_free(struct enn_handshake *hs);
+/* The key of a session that a ticket of TLS 1.3 names. */
+#define ENN_STORE_KEY13 (sizeof("tls13") + ENN_HS_TICKET_NAME)
+static inline struct enn_bytes enn_store_key13(struct enn_bytes name, uint8_t out[ENN_STORE_KEY13])
+{
+	memcpy(out, "tls13", sizeof("tls13"));
+	memcpy(out + sizeof("tls13"), name.data, ENN_HS_TICKET_NAME);
+	return (struct enn_bytes){out, ENN_STORE_KEY13};
+}
+
 /* ---- psk.c ------------------------------------------------------------------------------------ */
 /* The PSK that the server chose. */
 struct enn_psk_choice {
@@ -508,6 +541,7 @@ enum enn_status enn_compress_receive(struct enn_handshake *hs, struct enn_bytes 
 				     uint8_t **plain, size_t *plain_len);
 
 /* ---- certificate.c ----------------------------------------------------------------------------- */
+#define ENN_CERTIFICATE_FITS_ALL 11u
 /* Chooses an own credential of own_type and a scheme for the peer's signature algorithms, name (server; may be
  * empty) and authorities (client). False: none fits. */
 bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signatures,
@@ -515,6 +549,10 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 /* Server: own and peer's certificate types, the own credential and scheme. Fails with the alert that fits. */
 enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 					      const struct enn_client_hello *ch);
+/* The same among keys for some of the client's signature algorithms, and untold: a server of TLS 1.2 compares. */
+enum enn_status enn_certificate_try_server(struct enn_handshake *hs,
+					   const struct enn_client_hello *ch,
+					   struct enn_bytes signatures);
 /* The names of the authorities that were given (RFC 8446 §4.2.4), with sendAuthorities; how much room that
  * takes. */
 void enn_certificate_write_names(const struct enn_handshake *hs, struct enn_writer *w);

@@ -7,6 +7,34 @@
 
 #define NONCE_LEN 8
 
+/* Puts the connection's state into the store: the ticket is its name there. */
+static enum enn_status name_ticket(struct enn_handshake_carrier *c, const struct enn_session *s,
+				   uint8_t ticket[ENN_HS_TICKET_NAME], size_t *len)
+{
+	uint8_t key[ENN_STORE_KEY13];
+	size_t bound = enn_session_size(s);
+
+	*len = 0;
+	if (enn_random(c->env, ticket, ENN_HS_TICKET_NAME) != ENN_OK) {
+		return enn_handshake_fail(c, ENN_ALERT_INTERNAL_ERROR, ENN_REASON_SYSTEM, "random",
+					  "the random source failed");
+	}
+	uint8_t *state = enn_alloc(c->env, bound);
+	if (state == NULL) {
+		return enn_handshake_no_memory(c, "NewSessionTicket");
+	}
+	size_t state_len = enn_session_encode(s, state, bound);
+	if (state_len > 0) {
+		struct enn_bytes name = {ticket, ENN_HS_TICKET_NAME};
+		struct enn_bytes value = {state, state_len};
+		enn_store_put(c, enn_store_key13(name, key), value,
+			      s->issued + (int64_t)s->lifetime * (int64_t)ENN_SECOND);
+		*len = ENN_HS_TICKET_NAME;
+	}
+	enn_free_secret(c->env, state, bound);
+	return ENN_OK;
+}
+
 /* Seals the connection's state into a ticket; *len 0 if it cannot be one. */
 static enum enn_status seal_ticket(struct enn_handshake_carrier *c, int64_t wall,
 				   const struct enn_session *s, uint8_t *ticket, size_t cap,
@@ -129,7 +157,9 @@ enum enn_status enn_post_send_ticket(struct enn_handshake_carrier *c, enn_time n
 	if (ticket == NULL) {
 		status = enn_handshake_no_memory(c, "NewSessionTicket");
 	} else {
-		status = seal_ticket(c, s.issued, &s, ticket, cap, &len);
+		status = enn_security_flag(c->security, ENN_SECURITY_STATEFUL_TICKETS)
+				 ? name_ticket(c, &s, ticket, &len)
+				 : seal_ticket(c, s.issued, &s, ticket, cap, &len);
 	}
 	if (status == ENN_OK && len > 0) {
 		status = write_ticket(c, &s, nonce, ticket, len);

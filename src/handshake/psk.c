@@ -171,25 +171,62 @@ static const char *ticket_obstacle(const struct enn_handshake *hs,
 	return enn_psk_session_obstacle(hs, ch, s, wall);
 }
 
+/* Whether an identity may be the name of a session in the store. */
+static bool names_session(const struct enn_handshake *hs, struct enn_bytes identity)
+{
+	return identity.len == ENN_HS_TICKET_NAME &&
+	       enn_security_flag(hs->security, ENN_SECURITY_STATEFUL_TICKETS);
+}
+
+/* For one use: it is in the store no more. */
+static enum enn_status take_named(struct enn_handshake *hs, enn_time now, struct enn_bytes identity,
+				  uint8_t **state, size_t *room, bool *ask)
+{
+	uint8_t key[ENN_STORE_KEY13];
+
+	return enn_store_take(hs, now, enn_store_key13(identity, key), state, room, ask);
+}
+
+static enum enn_status open_ticket(struct enn_handshake *hs, int64_t wall,
+				   struct enn_bytes identity, uint8_t **state, size_t *room,
+				   size_t *len)
+{
+	if (identity.len <= ENN_TICKET_OVERHEAD) {
+		return ENN_E_NOT_FOUND;
+	}
+	*state = enn_alloc(hs->env, identity.len);
+	if (*state == NULL) {
+		return ENN_E_MEMORY;
+	}
+	*room = identity.len;
+	return enn_ticket_open(hs->security->tickets, hs->env, wall, identity.data, identity.len,
+			       *state, identity.len, len);
+}
+
 static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
 				  const struct enn_client_hello *ch, struct enn_bytes identity,
 				  uint32_t obfuscated_age, struct enn_psk_choice *choice,
 				  bool *ours)
 {
 	int64_t wall = enn_hs_wall(hs->env, now);
+	uint8_t *state = NULL;
+	size_t room = 0;
 	size_t len = 0;
 
-	if (!enn_security_flag(hs->security, ENN_SECURITY_RESUME) ||
-	    identity.len <= ENN_TICKET_OVERHEAD) {
+	if (!enn_security_flag(hs->security, ENN_SECURITY_RESUME)) {
 		return ENN_OK;
 	}
-	uint8_t *state = enn_alloc(hs->env, identity.len);
-	if (state == NULL) {
-		return enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key");
-	}
+	hs->ask_store = false;
 	enum enn_status status =
-		enn_ticket_open(hs->security->tickets, hs->env, wall, identity.data, identity.len,
-				state, identity.len, &len);
+		names_session(hs, identity)
+			? take_named(hs, now, identity, &state, &room, &hs->ask_store)
+			: open_ticket(hs, wall, identity, &state, &room, &len);
+	if (hs->ask_store || state == NULL) {
+		return status == ENN_E_MEMORY
+			       ? enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key")
+			       : ENN_OK;
+	}
+	len = names_session(hs, identity) ? room : len;
 	struct enn_session session;
 	struct enn_bytes plain = {state, len};
 	*ours = status == ENN_OK;
@@ -199,14 +236,14 @@ static enum enn_status try_ticket(struct enn_handshake *hs, enn_time now,
 				  : ticket_obstacle(hs, ch, &session, wall);
 	enn_reasons_session(hs, "the identity offered is not resumed", why);
 	if (why != NULL) {
-		enn_free_secret(hs->env, state, identity.len);
+		enn_free_secret(hs->env, state, room);
 		return status == ENN_E_MEMORY
 			       ? enn_handshake_no_memory(hs->c, "ClientHello.pre_shared_key")
 			       : ENN_OK;
 	}
 	choice->chosen = true;
 	choice->state = state;
-	choice->state_len = identity.len;
+	choice->state_len = room;
 	choice->session = session;
 	choice->hash = enn_hash_alg(enn_tls_suite_by_code(session.suite)->hash);
 	choice->key_len = session.psk.len;
@@ -269,7 +306,16 @@ static enum enn_status try_identity(struct enn_handshake *hs, enn_time now,
 {
 	bool ours = false;
 
-	ENN_TRY(try_ticket(hs, now, ch, identity, age, choice, &ours));
+	if (names_session(hs, identity)) { /* only a PSK of ours may look the same */
+		try_external(hs, ch, identity, choice);
+	}
+	if (!choice->chosen) {
+		ENN_TRY(try_ticket(hs, now, ch, identity, age, choice, &ours));
+	}
+	if (hs->ask_store) {
+		*ask = true;
+		return ENN_OK;
+	}
 	if (!choice->chosen) {
 		try_external(hs, ch, identity, choice);
 	}
@@ -286,6 +332,7 @@ enum enn_status enn_psk_choose(struct enn_handshake *hs, enn_time now,
 	struct enn_reader list = enn_reader_of(ch->psk_identities.data, ch->psk_identities.len);
 
 	*ask = false;
+	hs->ask_store = false;
 	if (ch->psk_count != ch->binder_count) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER,
 					  ENN_REASON_PROTOCOL_FAILED, "ClientHello.pre_shared_key",

@@ -92,6 +92,7 @@ void enn_handshake_result_info(const struct enn_handshake_result *result, struct
 	info->peer_raw_key = result->peer_raw_key;
 	info->certificate_requested = result->certificate_requested;
 	info->ech_accepted = result->ech_accepted;
+	info->ech_configured = result->ech_configured;
 	info->ech_retry = result->ech_retry;
 	info->ech_retry_len = result->ech_retry_len;
 	info->early_data = result->early_data;

@@ -6,6 +6,7 @@
 #include "features/early_data.h"
 #include "handshake/internal.h"
 #include "handshake/reasons.h"
+#include "handshake/tls12.h"
 
 /* What was chosen out of one ClientHello. */
 struct choice {
@@ -370,9 +371,8 @@ static enum enn_status check_retry(struct enn_handshake *hs, const struct enn_cl
 
 /* ---- early data ---------------------------------------------------------------------------------------- */
 
-/* §4.2.10: all that must be equal, and fresh (§8). Why it is not; NULL: it is. */
-static const char *early_data_obstacle(struct enn_handshake *hs, enn_time now,
-				       const struct enn_client_hello *ch,
+/* §4.2.10: all that must be equal. Why it is not; NULL: it is. */
+static const char *early_data_mismatch(struct enn_handshake *hs, const struct enn_client_hello *ch,
 				       const struct choice *choice)
 {
 	const struct enn_session *s = &choice->psk.session;
@@ -395,15 +395,76 @@ static const char *early_data_obstacle(struct enn_handshake *hs, enn_time now,
 	if (hs->c->result.hello_retry || !enn_psk_binder_at(ch, 0, &binder)) {
 		return "there was a HelloRetryRequest";
 	}
+	return NULL;
+}
+
+static const char stale[] = "it is not fresh: the client's clock, or a long way";
+
+/* Fresh, and not seen before by any server that has the same store (§8). */
+static const char *remote_obstacle(struct enn_handshake *hs, enn_time now,
+				   const struct choice *choice)
+{
+	int64_t issued = choice->psk.session.issued;
+	uint32_t age = choice->psk.client_age_ms;
+	int64_t until, since;
+
+	if (!enn_early_data_is_fresh(hs->security, enn_hs_wall(hs->env, now), issued, age,
+				     &until)) {
+		return stale;
+	}
+	if (!enn_store_claimed(hs, &since)) {
+		return "it may be a replay, or the session store cannot tell";
+	}
+	return enn_early_data_is_covered(hs->security, issued, age, since)
+		       ? NULL
+		       : "the session store is too young to know of replays";
+}
+
+static const char *early_data_obstacle(struct enn_handshake *hs, enn_time now,
+				       const struct enn_client_hello *ch,
+				       const struct choice *choice)
+{
+	const struct enn_session *s = &choice->psk.session;
+	struct enn_bytes binder = {NULL, 0};
+	const char *why = early_data_mismatch(hs, ch, choice);
+
+	if (why != NULL || enn_store_is_remote(hs)) {
+		return why != NULL ? why : remote_obstacle(hs, now, choice);
+	}
+	(void)enn_psk_binder_at(ch, 0, &binder);
 	switch (enn_early_data_check(hs->security, enn_hs_wall(hs->env, now), s->issued,
 				     choice->psk.client_age_ms, binder.data, binder.len)) {
 	case ENN_EARLY_DATA_FRESH:
 		return NULL;
 	case ENN_EARLY_DATA_STALE:
-		return "it is not fresh: the client's clock, or a long way";
+		return stale;
 	default:
 		return "it may be a replay";
 	}
+}
+
+/* Early data that would be accepted is claimed in a store that is elsewhere, once the client has proved that it
+ * has the key: nobody else may use up a claim. */
+static enum enn_status claim_early_data(struct enn_handshake *hs, enn_time now,
+					const struct enn_client_hello *ch, struct enn_bytes message,
+					const struct choice *choice, bool *ask)
+{
+	struct enn_bytes binder = {NULL, 0};
+	int64_t until;
+
+	*ask = false;
+	if (!(ch->has & ENN_HAS_EARLY_DATA) || !enn_store_is_remote(hs) ||
+	    early_data_mismatch(hs, ch, choice) != NULL ||
+	    !enn_early_data_is_fresh(hs->security, enn_hs_wall(hs->env, now),
+				     choice->psk.session.issued, choice->psk.client_age_ms,
+				     &until)) {
+		return ENN_OK;
+	}
+	(void)enn_psk_binder_at(ch, 0, &binder);
+	ENN_TRY(enn_psk_verify_binder(hs, ch, &choice->psk, message));
+	return enn_store_claim(hs, binder, until, ask) == ENN_OK
+		       ? ENN_OK
+		       : enn_handshake_no_memory(hs->c, "ClientHello.early_data");
 }
 
 static enum enn_status decide_early_data(struct enn_handshake *hs, enn_time now,
@@ -594,6 +655,10 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	}
 	ENN_TRY(take_names(hs, &ch));
 	if (version == ENN_TLS_1_2) {
+		ENN_TRY(enn_tls12_ask_store(hs, now, &ch, &ask));
+		if (ask) {
+			return enn_store_park(hs, message, outcome);
+		}
 		return enn_tls12_client_hello(hs, now, &ch, message, outcome);
 	}
 	if (!second && (ch.has & ENN_HAS_COOKIE) && enn_cookie_wanted(hs)) {
@@ -609,7 +674,8 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 				   choice.psk.chosen);
 	}
 	if (status == ENN_OK && ask) {
-		status = park_for_psk(hs, message, outcome);
+		status = hs->ask_store ? enn_store_park(hs, message, outcome)
+				       : park_for_psk(hs, message, outcome);
 	} else if (status == ENN_OK &&
 		   ((choice.group != NULL && choice.share.len == 0) || enn_cookie_wanted(hs))) {
 		status = send_hello_retry(hs, &ch, &choice, message);
@@ -619,6 +685,11 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 			status = enn_certificate_choose_server(hs, &ch);
 		}
 		if (status == ENN_OK) {
+			status = claim_early_data(hs, now, &ch, message, &choice, &ask);
+		}
+		if (status == ENN_OK && ask) {
+			status = enn_store_park(hs, message, outcome);
+		} else if (status == ENN_OK) {
 			status = answer_hello(hs, now, &ch, message, &choice, outcome);
 		}
 	}

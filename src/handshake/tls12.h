@@ -53,6 +53,10 @@ struct enn_tls12 {
 	size_t state_len;
 };
 
+/* Server: asks a session store that is elsewhere for the session whose id a client offers: *ask, park. */
+enum enn_status enn_tls12_ask_store(struct enn_handshake *hs, enn_time now,
+				    const struct enn_client_hello *ch, bool *ask);
+
 /* ---- tls12_keys.c ----------------------------------------------------------------------- */
 /* PRF (RFC 5246 §5): label and two seeds. */
 void enn_tls12_prf(const struct enn_hash_alg *hash, struct enn_bytes secret, const char *label,

@@ -111,9 +111,9 @@ void enn_tls12_store_session(struct enn_handshake *hs, enn_time now)
 	}
 	uint8_t *state = encode(hs, &s, &len);
 	if (state != NULL) { /* a full store is no reason to fail */
-		(void)!enn_session_store_put(hs->security->store, key, store_key(id, key), state,
-					     len,
-					     s.issued + (int64_t)s.lifetime * (int64_t)ENN_SECOND);
+		enn_store_put(hs->c, (struct enn_bytes){key, store_key(id, key)},
+			      (struct enn_bytes){state, len},
+			      s.issued + (int64_t)s.lifetime * (int64_t)ENN_SECOND);
 	}
 	enn_free_secret(hs->env, state, len);
 }
@@ -136,24 +136,38 @@ static enum enn_status load_ticket(struct enn_handshake *hs, int64_t wall, struc
 				      : ENN_OK;
 }
 
-static enum enn_status load_id(struct enn_handshake *hs, int64_t wall, struct enn_bytes id,
+enum enn_status enn_tls12_ask_store(struct enn_handshake *hs, enn_time now,
+				    const struct enn_client_hello *ch, bool *ask)
+{
+	uint8_t key[sizeof(ID_KEY) + ENN_HS_MAX_SESSION_ID];
+	uint8_t *state = NULL;
+	size_t len = 0;
+
+	*ask = false;
+	if (!enn_store_is_remote(hs) || !enn_security_flag(hs->security, ENN_SECURITY_RESUME) ||
+	    ch->session_id.len == 0 ||
+	    ch->views.data[ENN_VIEW_SESSION_TICKET].len > ENN_TICKET_OVERHEAD) {
+		return ENN_OK;
+	}
+	struct enn_bytes k = {key, store_key(ch->session_id, key)};
+	enum enn_status status = enn_store_take(hs, now, k, &state, &len, ask);
+	enn_free_secret(hs->env, state, len); /* load_id takes it again */
+	return status == ENN_OK ? ENN_OK : enn_handshake_no_memory(hs->c, "ClientHello.session_id");
+}
+
+static enum enn_status load_id(struct enn_handshake *hs, enn_time now, struct enn_bytes id,
 			       size_t *len)
 {
 	struct enn_tls12 *t = hs->tls12;
 	uint8_t key[sizeof(ID_KEY) + ENN_HS_MAX_SESSION_ID];
-	size_t key_len = store_key(id, key);
+	struct enn_bytes k = {key, store_key(id, key)};
+	bool ask = false;
 
-	t->state_len = 2048;
-	t->state = enn_alloc(hs->env, t->state_len);
-	if (t->state == NULL) {
+	/* Out of the store while the handshake runs; put back when it is done. */
+	if (enn_store_take(hs, now, k, &t->state, &t->state_len, &ask) != ENN_OK) {
 		return enn_handshake_no_memory(hs->c, "ClientHello.session_id");
 	}
 	*len = t->state_len;
-	/* Out of the store while the handshake runs; put back when it is done. */
-	if (enn_session_store_take(hs->security->store, key, key_len, wall, t->state, len) !=
-	    ENN_OK) {
-		*len = 0;
-	}
 	memcpy(t->session_id, id.data, id.len);
 	t->session_id_len = *len > 0 ? id.len : 0;
 	return ENN_OK;
@@ -209,7 +223,7 @@ enum enn_status enn_tls12_find_session(struct enn_handshake *hs, enn_time now,
 	if (ticket.len > ENN_TICKET_OVERHEAD) {
 		ENN_TRY(load_ticket(hs, wall, ticket, &len));
 	} else if (ch->session_id.len > 0) {
-		ENN_TRY(load_id(hs, wall, ch->session_id, &len));
+		ENN_TRY(load_id(hs, now, ch->session_id, &len));
 	}
 	struct enn_bytes state = {t->state, len};
 	ENN_TRY(judge(hs, ch, wall, state, &t->resumes));

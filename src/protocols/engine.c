@@ -222,6 +222,7 @@ static bool good_answer(const struct enn_answer *answer)
 	}
 	switch (answer->type) {
 	case ENN_ANSWER_PEER:
+	case ENN_ANSWER_STORE:
 		return true;
 	case ENN_ANSWER_PSK:
 		return !answer->accept || (answer->len > 0 && (answer->hash == ENN_PSK_SHA256 ||

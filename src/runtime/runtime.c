@@ -10,6 +10,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "runtime/redis_store.h"
 #include "runtime/stream.h"
 
 #define IDLE_READ_BLOCKS  16 /* kept for the next reader: 1 MiB */
@@ -253,6 +254,7 @@ void enn_runtime_free(struct enn_runtime *rt)
 	rt->orphan = true;
 	rt->read_pool.account = NULL; /* its context is going */
 	enn_streams_close_all(rt);
+	enn_redis_detach_all(rt);
 	(void)uv_prepare_stop(&rt->prepare);
 	uv_close((uv_handle_t *)&rt->prepare, on_close);
 	uv_close((uv_handle_t *)&rt->idle, on_close);

@@ -17,6 +17,7 @@
 #include "runtime/pool.h"
 
 struct enn_stream;
+struct enn_redis;
 
 struct enn_runtime_ops {
 	void (*flush)(void *owner);   /* do what API calls left to do */
@@ -39,6 +40,7 @@ struct enn_runtime {
 	struct enn_timers timers;
 	struct enn_pool read_pool;
 	struct enn_pool write_pool;
+	struct enn_redis *redis;    /* session stores that are asked on this loop */
 	struct enn_stream *streams; /* all that are not closed */
 	size_t handles;		    /* libuv handles that are not closed */
 	size_t lookups;		    /* name look-ups that libuv still works on */

@@ -58,7 +58,9 @@ void enn_attempt_free(struct enn_attempt *a)
 {
 	enn_attempt_answered(a);
 	enn_attempt_stop_signing(a);
+	enn_attempt_stop_asking(a);
 	enn_driver_free(a->driver);
+	enn_free(env_of(a), a->ech_retry, a->ech_retry_len);
 	enn_free(env_of(a), a->error, sizeof(*a->error));
 	enn_free(env_of(a), a->trouble, sizeof(*a->trouble));
 	enn_free(env_of(a), a, sizeof(*a));
@@ -73,6 +75,7 @@ void enn_attempt_drop(struct enn_attempt *a, enum enn_candidate_fate fate, enum 
 		a->ended = enn_context_now(a->conn->ctx);
 	}
 	enn_attempt_stop_signing(a);
+	enn_attempt_stop_asking(a);
 	if (a->driver != NULL) {
 		enn_driver_stop(a->driver, how);
 		enn_driver_free(a->driver);
@@ -226,11 +229,30 @@ static void on_session(struct enn_conn *c, const struct enn_event *event)
 	}
 }
 
+/* The engine is freed with its candidate, before the application can ask for this. */
+static void keep_ech_retry(struct enn_attempt *a, const struct enn_error *error)
+{
+	struct enn_info info;
+
+	if (error->reason != ENN_REASON_ECH_REFUSED || a->ech_retry != NULL) {
+		return;
+	}
+	enn_engine_info(enn_driver_engine(a->driver), &info);
+	if (info.ech_retry_len > 0) {
+		a->ech_retry = enn_alloc(env_of(a), info.ech_retry_len);
+	}
+	if (a->ech_retry != NULL) { /* without memory it is as if there were none */
+		memcpy(a->ech_retry, info.ech_retry, info.ech_retry_len);
+		a->ech_retry_len = info.ech_retry_len;
+	}
+}
+
 /* Where no answer came, what the network had to say about it is more telling. */
 static void fail_as_engine(struct enn_attempt *a, const struct enn_error *error)
 {
 	bool silence = error->reason == ENN_REASON_TIMEOUT && a->conn->ready == 0;
 
+	keep_ech_retry(a, error);
 	enn_attempt_fail(a, silence && a->trouble != NULL ? a->trouble : error);
 }
 
@@ -265,6 +287,13 @@ static void on_event(void *owner, const struct enn_event *event, struct enn_bloc
 		break;
 	case ENN_EVENT_WANT_IDENTITY:
 		on_want_signature(a, event);
+		break;
+	case ENN_EVENT_SESSION_TAKE:
+	case ENN_EVENT_SESSION_CLAIM:
+		enn_attempt_ask_store(a, event);
+		break;
+	case ENN_EVENT_SESSION_PUT:
+		enn_attempt_put(a, event);
 		break;
 	case ENN_EVENT_STORE_SESSION:
 		on_session(c, event);

@@ -71,7 +71,10 @@ struct enn_attempt {
 	uint64_t request;
 	uint8_t *asked; /* PSK identity, the input to sign, or a server name, NUL and ALPN ids */
 	size_t asked_len;
-	struct enn_signing *signing; /* a worker thread makes a signature for it */
+	struct enn_store_query *asking; /* the session store is asked for it */
+	struct enn_signing *signing;	/* a worker thread makes a signature for it */
+	uint8_t *ech_retry;		/* of FAILED: enn_info.ech_retry */
+	size_t ech_retry_len;
 };
 
 /* ---- a connection -------------------------------------------------------------------- */
@@ -275,6 +278,10 @@ void enn_attempt_answered(struct enn_attempt *a);
 enum enn_status enn_attempt_sign(struct enn_attempt *a, const struct enn_event *event);
 /* Nobody waits for it any more. */
 void enn_attempt_stop_signing(struct enn_attempt *a);
+/* store.c: questions to a session store that is elsewhere, which the application does not see. */
+void enn_attempt_ask_store(struct enn_attempt *a, const struct enn_event *event);
+void enn_attempt_stop_asking(struct enn_attempt *a);
+void enn_attempt_put(struct enn_attempt *a, const struct enn_event *event);
 
 /* ---- establish.c --------------------------------------------------------------------- */
 

@@ -224,6 +224,15 @@ enum enn_status enn_connection_set_user(struct enn_connection connection, void *
 	return ENN_OK;
 }
 
+/* All candidates are for the same name, and what is here was vouched for: the first will do. */
+static void add_ech_retry(const struct enn_conn *c, struct enn_info *info)
+{
+	for (size_t i = 0; i < c->attempts && info->ech_retry == NULL; i++) {
+		info->ech_retry = c->attempt[i]->ech_retry;
+		info->ech_retry_len = c->attempt[i]->ech_retry_len;
+	}
+}
+
 enum enn_status enn_connection_info(struct enn_connection connection,
 				    struct enn_connection_info *info)
 {
@@ -260,6 +269,7 @@ enum enn_status enn_connection_info(struct enn_connection connection,
 	info->failed = c->error != NULL;
 	if (info->failed) {
 		info->error = *c->error;
+		add_ech_retry(c, &info->security);
 	}
 	return ENN_OK;
 }

@@ -3,18 +3,20 @@
 
 import base64
 import json
-import os
 import re
+import select
+import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
-ENNEAD = os.environ.get("ENNEAD", "build/check/cli/ennead")
+from command import COMMAND
 
 
 def run(*arguments, cwd, data=b""):
-    return subprocess.run([ENNEAD, *arguments], input=data, stdout=subprocess.PIPE,
+    return subprocess.run([*COMMAND, *arguments], input=data, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, cwd=cwd, timeout=30)
 
 
@@ -71,7 +73,7 @@ def test_connect(files, form):
         done = run("connect", "tls://localhost:1", "--ech", form, cwd=files)
         assert done.returncode == 1 and b"OpenSSL 3.2 or later" in done.stderr
         return
-    server = subprocess.Popen([ENNEAD, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
+    server = subprocess.Popen([*COMMAND, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
                                "server.key", "--ech-key", "key", "--echo", "--json"], cwd=files,
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     port = json.loads(server.stderr.readline())["port"]
@@ -81,6 +83,108 @@ def test_connect(files, form):
     assert done.returncode == 0 and done.stdout == b"hidden", done.stderr
     assert json.loads(done.stderr.splitlines()[0])["ech"] is True
     assert json.loads(events.splitlines()[0])["ech"] is True
+
+
+def listen(files, *arguments):
+    """A listener for one connection, or so many as --connections says; its port."""
+    server = subprocess.Popen([*COMMAND, "listen", "tls://127.0.0.1:0", "--cert", "server.pem", "--key",
+                               "server.key", "--echo", "--json", *arguments], cwd=files,
+                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return server, json.loads(server.stderr.readline())["port"]
+
+
+@pytest.fixture(scope="module")
+def other(files):
+    """A configuration for a key that no server here has."""
+    made = run("keygen", "ech", "--name", "public.example", "--out", "other-key", cwd=files)
+    (files / "other").write_bytes(made.stdout)
+    return "other"
+
+
+def connect(files, port, *arguments):
+    return run("connect", f"tls://localhost:{port}", "-4", "--ca", "ca.pem", *arguments, cwd=files,
+               data=b"hidden")
+
+
+@pytest.mark.hpke
+def test_retry(files, other):
+    """RFC 9849 §6.1.6: once more, with the configurations of the server that proved its public name."""
+    server, port = listen(files, "--ech-key", "key")
+    done = connect(files, port, "--ech", other, "--json")
+    _, events = server.communicate(timeout=30)
+    assert done.returncode == 0 and done.stdout == b"hidden", done.stderr
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["event"] for event in said[:2]] == ["ech_retry", "ready"]
+    assert base64.b64decode(said[0]["configs"]) == (files / "binary").read_bytes()
+    assert said[1]["ech"] is True
+    # what the listener saw: a connection under the public name that was given up, and a hidden one
+    assert b'"ech":true' in events
+
+
+@pytest.mark.hpke
+def test_retry_in_words(files, other):
+    server, port = listen(files, "--ech-key", "key")
+    done = connect(files, port, "--ech", other)
+    server.communicate(timeout=30)
+    assert done.returncode == 0 and done.stdout == b"hidden", done.stderr
+    assert done.stderr.count(b"once more") == 1
+    assert (files / "list").read_bytes().strip() in done.stderr
+
+
+@pytest.mark.hpke
+@pytest.mark.parametrize("case", ["no key", "wrong certificate"])
+def test_no_retry(files, other, case):
+    """A server that has no configurations, or that does not prove the public name, is not tried again."""
+    key, config = ["--ech-key", "key"], other
+    if case == "no key":
+        key = []
+    else:
+        made = run("keygen", "ech", "--name", "elsewhere.example", "--out", "elsewhere", "--force",
+                   cwd=files)
+        (files / "elsewhere.list").write_bytes(made.stdout)
+        config = "elsewhere.list"
+    server, port = listen(files, *key)
+    done = connect(files, port, "--ech", config, "--json")
+    server.kill()
+    server.communicate(timeout=30)
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 3 and [event["event"] for event in said] == ["error"], said
+
+
+@pytest.mark.hpke
+def test_second_refusal(files, other):
+    """A server that changes its mind again ends it: one retry, no more."""
+    first, port = listen(files, "--ech-key", "key")
+    relay = socket.create_server(("127.0.0.1", 0))
+    made = run("keygen", "ech", "--name", "public.example", "--out", "third", "--force", cwd=files)
+    assert made.returncode == 0
+    second, second_port = listen(files, "--ech-key", "third")
+    thread = threading.Thread(target=pass_on, args=(relay, [port, second_port]))
+    thread.start()
+    done = connect(files, relay.getsockname()[1], "--ech", other, "--json")
+    relay.close()
+    for server in (first, second):
+        server.kill()
+        server.communicate(timeout=30)
+    thread.join(timeout=30)
+    said = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    assert done.returncode == 3 and said == ["ech_retry", "error"], done.stderr
+
+
+def pass_on(relay, ports):
+    """Each connection to the next port."""
+    for port in ports:
+        client, _ = relay.accept()
+        with client, socket.create_connection(("127.0.0.1", port)) as server:
+            pair = {client: server, server: client}
+            while pair:
+                ready, _, _ = select.select(list(pair), [], [], 30)
+                for end in ready:
+                    data = end.recv(65536)
+                    if not data:
+                        pair.clear()
+                        break
+                    pair[end].sendall(data)
 
 
 def test_what_is_no_list(files):

@@ -3,7 +3,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -12,12 +11,13 @@ import time
 
 import pytest
 
-ENNEAD = os.environ.get("ENNEAD", "build/check/cli/ennead")
+from command import COMMAND
+
 SUITES = ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
 
 
 def run(*arguments, cwd=None, timeout=40):
-    return subprocess.run([ENNEAD, *map(str, arguments)], stdin=subprocess.DEVNULL,
+    return subprocess.run([*COMMAND, *map(str, arguments)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
                           timeout=timeout)
 
@@ -44,7 +44,7 @@ def pki(tmp_path_factory):
 
 @contextlib.contextmanager
 def listener(pki, *arguments, cert="server"):
-    process = subprocess.Popen([ENNEAD, "listen", "tls://127.0.0.1:0", "--cert", f"{cert}.pem",
+    process = subprocess.Popen([*COMMAND, "listen", "tls://127.0.0.1:0", "--cert", f"{cert}.pem",
                                 "--key", f"{cert}.key", "--echo", "--keep", "--json", *arguments],
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=pki, text=True)
     # read on, or the listener would wait for its reader
@@ -137,6 +137,84 @@ def test_client_certificate_and_compression(pki):
     assert found["asks_client"] is True
     assert found["chains"][0]["compression"] in ("brotli", "zstd", "zlib")
     assert found["chains"][0]["trusted"] and problems(found) == {"root sent"}
+
+
+def test_compression(pki):
+    """Every algorithm that the server takes, not only the one that it likes best."""
+    (pki / "long.pem").write_text((pki / "server.pem").read_text() + (pki / "ca.pem").read_text())
+    shutil.copy(pki / "server.key", pki / "long.key")
+    with listener(pki, "--compress", "zlib:brotli", cert="long") as url:
+        found = probe(pki, url)
+    assert set(version(found, "TLSv1.3")["compression"]["names"]) == {"zlib", "brotli"}
+    with listener(pki, "--compress", "none", cert="long") as url:
+        found = probe(pki, url)
+        table = run("probe", url, "-4", "--ca", "ca.pem", cwd=pki).stdout
+    assert version(found, "TLSv1.3")["compression"]["names"] == []
+    assert "\n  compression       none\n" in table
+
+
+@pytest.fixture(scope="module")
+def raw_key(pki):
+    done = run("keygen", "--raw-key", "--out", "raw", cwd=pki)
+    assert done.returncode == 0, done.stderr
+    return subprocess.run("openssl pkey -in raw.key -pubout -outform DER | openssl dgst -sha256 -binary |"
+                          " base64", shell=True, cwd=pki, stdout=subprocess.PIPE, check=True,
+                          text=True).stdout.strip()
+
+
+def test_raw_key_beside_a_certificate(pki, raw_key):
+    with listener(pki, "--raw-key", "raw.key") as url:
+        found = probe(pki, url)
+        table = run("probe", url, "-4", "--ca", "ca.pem", cwd=pki).stdout
+    assert found["raw_key"] == "sha256/" + raw_key
+    assert len(found["chains"]) == 1 and found["chains"][0]["trusted"]
+    assert f"\nraw keys          sha256/{raw_key}\n" in table
+    with listener(pki) as url:
+        assert probe(pki, url)["raw_key"] is None
+
+
+def test_raw_key_only(pki, raw_key):
+    """A server without a certificate is probed all the same (RFC 7250)."""
+    process = subprocess.Popen([*COMMAND, "listen", "tls://127.0.0.1:0", "--raw-key", "raw.key", "--echo",
+                                "--keep", "--json"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               cwd=pki, text=True)
+    url = "tls://localhost:%d" % json.loads(process.stderr.readline())["port"]
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    try:
+        found = probe(pki, url)
+    finally:
+        process.terminate()
+        process.wait()
+    assert found["raw_key"] == "sha256/" + raw_key and found["chains"] == []
+    assert all(version(found, name)["supported"] for name in ("TLSv1.3", "TLSv1.2"))
+    assert sorted(version(found, "TLSv1.3")["suites"]["names"]) == sorted(SUITES)
+
+
+def hidden(pki):
+    """keygen ech; whether this libcrypto can use what it makes."""
+    for name in ("ech", "stranger"):
+        done = run("keygen", "ech", "--name", "localhost", "--out", name, "--force", cwd=pki)
+        (pki / (name + ".list")).write_text(done.stdout)
+    return "no HPKE" not in run("probe", "tls://localhost:1", "--ech", "ech.list", cwd=pki).stderr
+
+
+def test_ech(pki):
+    able = hidden(pki)
+    with listener(pki, *(["--ech-key", "ech"] if able else [])) as url:
+        found = version(probe(pki, url), "TLSv1.3")["ech"]
+        assert found == {"grease": "answered" if able else "ignored", "configured": None}
+        if not able:  # the run with the libcrypto of tools/newer.sh goes on
+            return
+        found = version(probe(pki, url, "--ech", "ech.list"), "TLSv1.3")["ech"]
+        assert found == {"grease": "answered", "configured": "accepted"}
+        found = version(probe(pki, url, "--ech", "stranger.list"), "TLSv1.3")["ech"]
+        assert found == {"grease": "answered", "configured": "refused, others offered"}
+        table = run("probe", url, "-4", "--ca", "ca.pem", "--ech", "ech.list", cwd=pki).stdout
+        assert "  ECH               yes: it answers with configurations\n" in table
+        assert "with --ech accepted\n" in table
+    with listener(pki) as url:
+        found = version(probe(pki, url, "--ech", "ech.list"), "TLSv1.3")["ech"]
+        assert found == {"grease": "ignored", "configured": "refused"}
 
 
 @pytest.mark.parametrize("revoked", [False, True])

@@ -152,7 +152,7 @@ static bool forge_initiation(struct fuzz_wg *w, struct fuzz_wg_packet *p)
 	bool made = enn_wg_remote_prepare(&d->tools, &d->local, &peer->remote) == ENN_OK &&
 		    enn_wg_make_initiation(&d->tools, &d->local, &peer->remote, 0x01020304, time,
 					   &hs, p->data) == ENN_OK;
-	enn_wg_handshake_wipe(&hs);
+	enn_wg_handshake_wipe(&d->tools, &hs);
 	if (!made) {
 		return false;
 	}

@@ -112,6 +112,24 @@ static void save_session(struct conn *c, const struct enn_event *event)
 	c->sessions++;
 }
 
+static void save_ech_retry(const struct conn *c)
+{
+	struct enn_info info;
+	FILE *f;
+
+	enn_engine_info(c->e, &info);
+	if (c->o->ech_retry_out == NULL || info.ech_retry == NULL) {
+		return;
+	}
+	f = fopen(c->o->ech_retry_out, "wb");
+	if (f == NULL || fwrite(info.ech_retry, 1, info.ech_retry_len, f) != info.ech_retry_len) {
+		progress("cannot write %s", c->o->ech_retry_out);
+	}
+	if (f != NULL) {
+		fclose(f);
+	}
+}
+
 static bool on_event(struct conn *c, enn_time now, const struct enn_event *event)
 {
 	report_event(c, event);
@@ -137,12 +155,17 @@ static bool on_event(struct conn *c, enn_time now, const struct enn_event *event
 		return answer_psk(c, now, event);
 	case ENN_EVENT_WANT_IDENTITY:
 		return answer_sign(c, now, event);
+	case ENN_EVENT_PEER_AUTHENTICATED:
+		c->answered_later = true;
+		c->accepted_later = event->u.authenticated.accepted;
+		return true;
 	case ENN_EVENT_CLOSED:
 		c->closed = true;
 		return true;
 	case ENN_EVENT_FAILED:
 		c->failed = true;
 		c->error = event->u.error;
+		save_ech_retry(c);
 		return true;
 	default:
 		return true;
@@ -224,12 +247,25 @@ static bool push_rekey(struct conn *c)
 	return true;
 }
 
+static bool push_request(struct conn *c)
+{
+	if (!c->o->request_later || c->asked_later) {
+		return false;
+	}
+	c->asked_later = true;
+	if (enn_engine_request_peer(c->e, now_mono()) != ENN_OK) {
+		progress("request refused");
+	}
+	return true;
+}
+
 static bool work_is_done(const struct conn *c)
 {
 	return c->ready && c->queued == c->o->send.len && c->sealed >= c->queued &&
 	       c->bytes_in >= c->o->receive && c->sessions >= c->o->want_sessions &&
 	       c->keys_in >= c->o->want_rekeys && c->next_rekey == c->o->rekeys &&
-	       c->echo_backlog == 0 && (!c->o->echo || c->final_seen);
+	       (!c->o->request_later || c->answered_later) && c->echo_backlog == 0 &&
+	       (!c->o->echo || c->final_seen);
 }
 
 static bool push_end(struct conn *c)
@@ -269,6 +305,7 @@ static bool push_work(struct conn *c)
 	if (!c->ready) {
 		return did;
 	}
+	did = push_request(c) || did;
 	did = push_blob(c, &c->o->send, &c->queued, 0) || did;
 	did = push_echo(c) || did;
 	did = push_rekey(c) || did;

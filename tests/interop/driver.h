@@ -80,6 +80,8 @@ struct options {
 	size_t psks;
 	const char *answer_psk;
 	const char *delegate;
+	bool request_later; /* server: RFC 8446 §4.6.2, once connected */
+	const char *ech, *ech_key, *ech_retry_out;
 
 	const char *session_in;
 	const char *session_out;
@@ -135,6 +137,7 @@ struct conn {
 	const char *last_event;
 	const char *compression; /* of the peer's certificate */
 	bool status_good;
+	bool asked_later, answered_later, accepted_later;
 	struct enn_error error;
 };
 

@@ -28,6 +28,10 @@ enum flag {
 	FLAG_PSK,
 	FLAG_ANSWER_PSK,
 	FLAG_DELEGATE,
+	FLAG_REQUEST_LATER,
+	FLAG_ECH,
+	FLAG_ECH_KEY,
+	FLAG_ECH_RETRY_OUT,
 	FLAG_SESSION_IN,
 	FLAG_SESSION_OUT,
 	FLAG_EARLY,
@@ -66,6 +70,10 @@ static const struct option flags[] = {
 	{"psk", required_argument, NULL, FLAG_PSK},
 	{"answer-psk", required_argument, NULL, FLAG_ANSWER_PSK},
 	{"delegate", required_argument, NULL, FLAG_DELEGATE},
+	{"request-later", no_argument, NULL, FLAG_REQUEST_LATER},
+	{"ech", required_argument, NULL, FLAG_ECH},
+	{"ech-key", required_argument, NULL, FLAG_ECH_KEY},
+	{"ech-retry-out", required_argument, NULL, FLAG_ECH_RETRY_OUT},
 	{"session-in", required_argument, NULL, FLAG_SESSION_IN},
 	{"session-out", required_argument, NULL, FLAG_SESSION_OUT},
 	{"early", required_argument, NULL, FLAG_EARLY},
@@ -96,6 +104,9 @@ static const char usage[] =
 	"  --name NAME --alpn ID --set PARAMETER=VALUE (see security.def)\n"
 	"  --psk ID:HEX[:sha384]     external PSK; --answer-psk HEX answers for any identity\n"
 	"  --delegate accept|refuse  what to answer when asked to validate the peer\n"
+	"  --request-later           server: ask for the client's certificate once connected\n"
+	"  --ech F --ech-key F       an ECHConfigList to encrypt with, a key to decrypt with\n"
+	"  --ech-retry-out F         where a refused client writes the server's ECHConfigList\n"
 	"  --session-in F --session-out F   sessions are written to F.0, F.1, …\n"
 	"  --early F --send F --receive N --echo --out F\n"
 	"  --finish close|half|wait|abort\n"
@@ -307,6 +318,18 @@ static bool set_flag(struct options *o, int flag, char *arg)
 	case FLAG_DELEGATE:
 		o->delegate = arg;
 		return strcmp(arg, "accept") == 0 || strcmp(arg, "refuse") == 0;
+	case FLAG_REQUEST_LATER:
+		o->request_later = true;
+		return true;
+	case FLAG_ECH:
+		o->ech = arg;
+		return true;
+	case FLAG_ECH_KEY:
+		o->ech_key = arg;
+		return true;
+	case FLAG_ECH_RETRY_OUT:
+		o->ech_retry_out = arg;
+		return true;
 	case FLAG_SESSION_IN:
 		o->session_in = arg;
 		return true;
@@ -458,6 +481,25 @@ static bool add_certificate(struct enn_security *s, const char *chain, const cha
 	return ok;
 }
 
+static bool add_ech(const struct options *o, struct enn_security *s)
+{
+	struct enn_error error = {0};
+	struct blob list = {0};
+	bool ok = true;
+
+	if (o->ech != NULL) {
+		ok = blob_load(&list, o->ech) &&
+		     check(enn_security_set_ech_configs(s, list.data, list.len, &error), o->ech,
+			   &error);
+	}
+	if (ok && o->ech_key != NULL) {
+		ok = check(enn_security_add_ech_key_file(s, o->ech_key, &error), o->ech_key,
+			   &error);
+	}
+	free(list.data);
+	return ok;
+}
+
 static bool fill_security(const struct options *o, struct enn_security *s)
 {
 	struct enn_error error = {0};
@@ -475,7 +517,7 @@ static bool fill_security(const struct options *o, struct enn_security *s)
 	if (ok && o->external_cert != NULL) {
 		ok = add_certificate(s, o->external_cert, NULL, NULL);
 	}
-	ok = ok && add_raw_keys(o, s);
+	ok = ok && add_raw_keys(o, s) && add_ech(o, s);
 	for (size_t i = 0; ok && i < o->psks; i++) {
 		ok = add_psk(s, o->psk[i]);
 	}

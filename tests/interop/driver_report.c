@@ -26,6 +26,7 @@ static const char *event_name(enum enn_event_type type)
 		[ENN_EVENT_PATH_CHANGED] = "path-changed",
 		[ENN_EVENT_CLOSED] = "closed",
 		[ENN_EVENT_FAILED] = "failed",
+		[ENN_EVENT_PEER_AUTHENTICATED] = "peer-authenticated",
 	};
 
 	return (size_t)type < sizeof(names) / sizeof(names[0]) ? names[type] : "unknown";
@@ -143,19 +144,23 @@ static json_t *report_info(struct conn *c)
 	memset(&info, 0, sizeof(info));
 	enn_engine_info(c->e, &info);
 	return json_pack(
-		"{s:b, s:o, s:b, "
+		"{s:b, s:b, s:b, s:b, s:b, s:I, s:b, s:o, s:b, "
 		"s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:s, s:o, s:O, s:I, "
 		"s:I}",
-		"raw_key", info.peer_raw_key, "compression", text_or_null(c->compression),
-		"status_good", c->status_good, "server", info.server, "ready", info.ready,
-		"version", text_or_null(info.version), "cipher", text_or_null(info.cipher),
-		"key_exchange", text_or_null(info.key_exchange), "signature",
-		text_or_null(info.signature), "alpn", bytes_or_null(info.alpn, info.alpn_len),
-		"server_name", text_or_null(info.server_name), "resumed", info.resumed,
-		"external_psk", info.external_psk, "hello_retry", info.hello_retry,
-		"peer_authenticated", info.peer_authenticated, "early_data", early[info.early_data],
-		"psk_identity", bytes_or_null(info.psk_identity, info.psk_identity_len),
-		"peer_chain", c->chain, "keys_sent", (json_int_t)info.keys_sent, "keys_received",
+		"ech", info.ech_accepted, "extended_main_secret", info.extended_main_secret,
+		"encrypt_then_mac", info.encrypt_then_mac, "accepted_later", c->accepted_later,
+		"post_handshake_auth", info.post_handshake_auth, "tickets_expected",
+		(json_int_t)info.tickets_expected, "raw_key", info.peer_raw_key, "compression",
+		text_or_null(c->compression), "status_good", c->status_good, "server", info.server,
+		"ready", info.ready, "version", text_or_null(info.version), "cipher",
+		text_or_null(info.cipher), "key_exchange", text_or_null(info.key_exchange),
+		"signature", text_or_null(info.signature), "alpn",
+		bytes_or_null(info.alpn, info.alpn_len), "server_name",
+		text_or_null(info.server_name), "resumed", info.resumed, "external_psk",
+		info.external_psk, "hello_retry", info.hello_retry, "peer_authenticated",
+		info.peer_authenticated, "early_data", early[info.early_data], "psk_identity",
+		bytes_or_null(info.psk_identity, info.psk_identity_len), "peer_chain", c->chain,
+		"keys_sent", (json_int_t)info.keys_sent, "keys_received",
 		(json_int_t)info.keys_received);
 }
 

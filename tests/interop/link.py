@@ -2,9 +2,11 @@
 """A pair of programs, Ennead's driver and a peer, and the ways in which tests use it."""
 import hashlib
 
+import pytest
+
 from pki import NAME
 from process import LIMIT
-from programs import DRIVER, Program, flags, script, show
+from programs import DRIVER, Program, flags, newer, script, show
 
 
 class Data:
@@ -27,6 +29,7 @@ class Link:
         self.pki, self.tmp, self.data = pki, tmp, data
         self.library = peer.library
         self.running = []
+        self.ours = DRIVER
 
     # ---- starting programs ------------------------------------------------
 
@@ -36,7 +39,13 @@ class Link:
         return program
 
     def driver(self, *args, role=None):
-        return self.start(DRIVER, role or self.role, args)
+        return self.start(self.ours, role or self.role, args)
+
+    def use_newer(self):
+        """From now on Ennead runs with Debian 13's libcrypto: it has HPKE and ML-KEM."""
+        self.ours = newer(DRIVER)
+        if self.ours is None:
+            pytest.skip("no libcrypto with HPKE and ML-KEM: run tools/newer.sh")
 
     def other(self, *args):
         return self.start(self.peer.command(), "server" if self.role == "client" else "client",

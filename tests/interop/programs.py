@@ -16,6 +16,15 @@ DRIVER = PROGRAMS / "interop-driver"
 NEWER = Path(os.environ.get("ENN_NEWER", TOP / "build/newer")) / "root/usr"
 
 
+def newer(program):
+    """How to run one of our programs with the libraries of tools/newer.sh, or None."""
+    machine = os.uname().machine + "-linux-gnu"
+    libraries = NEWER / "lib" / machine
+    loaders = list(libraries.glob("ld-linux-*.so.*"))
+    path = "%s:/usr/lib/%s" % (libraries, machine)
+    return [loaders[0], "--library-path", path, program] if loaders else None
+
+
 @dataclass(frozen=True)
 class Peer:
     """A library in one version of it: a column of the matrix."""
@@ -32,15 +41,10 @@ class Peer:
 
     def command(self):
         """How to run it, or None."""
-        program, machine = PROGRAMS / self.program, os.uname().machine + "-linux-gnu"
+        program = PROGRAMS / self.program
         if not program.exists():
             return None
-        if not self.newer:
-            return [program]
-        libraries = NEWER / "lib" / machine
-        loaders = list(libraries.glob("ld-linux-*.so.*"))
-        path = "%s:/usr/lib/%s" % (libraries, machine)
-        return [loaders[0], "--library-path", path, program] if loaders else None
+        return newer(program) if self.newer else [program]
 
     def missing(self):
         if self.newer:
@@ -52,8 +56,11 @@ PEERS = {peer.name: peer for peer in (
     Peer("OpenSSL", "3.0", "openssl-peer", "libssl-dev"),
     Peer("OpenSSL", "3.5", "openssl-peer", "libssl-dev", newer=True),
     Peer("GnuTLS", "3.7", "gnutls-peer", "libgnutls28-dev"),
+    Peer("GnuTLS", "3.8", "gnutls-peer", "libgnutls28-dev", newer=True),
     Peer("wolfSSL", "5.5", "wolfssl-peer", "libwolfssl-dev"),
+    Peer("wolfSSL", "5.7", "wolfssl5-peer", "libwolfssl-dev", newer=True),
     Peer("NSS", "3.87", "nss-peer", "libnss3-dev"),
+    Peer("NSS", "3.110", "nss-peer", "libnss3-dev", newer=True),
     Peer("mbedTLS", "2.28", "mbedtls-peer", "libmbedtls-dev", versions=("1.2",)),
     Peer("mbedTLS", "3.6", "mbedtls3-peer", "libmbedtls-dev", newer=True))}
 

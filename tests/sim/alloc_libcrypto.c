@@ -174,7 +174,7 @@ static bool sweep(struct sim_lab *lab, size_t at, bool for_good, uint64_t every,
 	printf("%s %u - no memory for libcrypto%s: %s\n# %llu allocations\n", ok ? "ok" : "not ok",
 	       test, for_good ? " any more" : "", cases[at].name, (unsigned long long)starve.count);
 	fflush(stdout);
-	return ok && starve.count > 10;
+	return ok && starve.count > 2; /* X25519 alone takes so many */
 }
 
 static int one(struct sim_lab *lab, int argc, char **argv)

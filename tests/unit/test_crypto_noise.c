@@ -154,8 +154,8 @@ static void a_key_that_stays(void **state)
 	assert_memory_equal(out, zero, 32);
 	peer[0] = 1;
 	assert_int_equal(enn_x25519(&t.env, scalar, peer, out), ENN_E_CRYPTO);
-	enn_x25519_key_free(key);
-	enn_x25519_key_free(NULL);
+	enn_x25519_key_free(&t.env, key);
+	enn_x25519_key_free(&t.env, NULL);
 }
 
 /* ---- XChaCha20-Poly1305 ------------------------------------------------------------------------ */

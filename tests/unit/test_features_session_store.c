@@ -421,15 +421,119 @@ static void test_threads(void **state)
 	enn_session_store_free(s);
 }
 
+/* ---- as bytes ---------------------------------------------------------------------------------- */
+
+static size_t export(struct enn_session_store *s, int64_t now, uint8_t *out, size_t cap)
+{
+	size_t len = 0;
+
+	assert_int_equal(enn_session_store_export(s, now, NULL, &len), ENN_E_SPACE);
+	assert_true(len <= cap);
+	size_t less = len - 1;
+	assert_int_equal(enn_session_store_export(s, now, out, &less), ENN_E_SPACE);
+	assert_int_equal(less, len);
+	assert_int_equal(enn_session_store_export(s, now, out, &len), ENN_OK);
+	return len;
+}
+
+static struct enn_session_store *filled(void)
+{
+	struct enn_session_store *s = enn_session_store_new(10);
+
+	assert_int_equal(put(s, "a", "one", 100), ENN_OK);
+	assert_int_equal(put(s, "b", "two", 200), ENN_OK);
+	assert_int_equal(put(s, "c", "three", NEVER), ENN_OK);
+	assert_int_equal(claim(s, "claimed", 0, NEVER), ENN_OK);
+	return s;
+}
+
+static void test_export_and_import(void **state)
+{
+	uint8_t bytes[1024];
+	struct enn_session_store *s = filled();
+	struct enn_session_store *other = enn_session_store_new(10);
+	(void)state;
+
+	size_t len = export(s, 100, bytes, sizeof(bytes)); /* the first has expired */
+	assert_int_equal(enn_session_store_import(other, 150, bytes, len), ENN_OK);
+	assert_int_equal(enn_session_store_count(other), 2);
+	assert_string_equal(take(other, "a", 150), "");
+	assert_string_equal(take(other, "b", 150), "two");
+	assert_string_equal(take(other, "c", 150), "three");
+	assert_int_equal(claim(other, "claimed", 150, NEVER), ENN_OK); /* none came along */
+	/* It holds something: the digests of one are not those of the other. */
+	assert_int_equal(enn_session_store_import(other, 150, bytes, len), ENN_E_STATE);
+	enn_session_store_free(other);
+	/* Expired meanwhile. */
+	other = enn_session_store_new(10);
+	assert_int_equal(enn_session_store_import(other, 200, bytes, len), ENN_OK);
+	assert_int_equal(enn_session_store_count(other), 1);
+	enn_session_store_free(other);
+	/* The last used stay. */
+	other = enn_session_store_new(1);
+	assert_int_equal(enn_session_store_import(other, 150, bytes, len), ENN_OK);
+	assert_string_equal(take(other, "c", 150), "three");
+	enn_session_store_free(other);
+	enn_session_store_free(s);
+}
+
+static void test_an_empty_store_as_bytes(void **state)
+{
+	uint8_t bytes[1024];
+	struct enn_session_store *s = enn_session_store_new(10);
+	struct enn_session_store *other = enn_session_store_new(10);
+	(void)state;
+
+	size_t len = export(s, 0, bytes, sizeof(bytes));
+	assert_int_equal(enn_session_store_import(other, 0, bytes, len), ENN_OK);
+	assert_int_equal(enn_session_store_count(other), 0);
+	enn_session_store_free(other);
+	enn_session_store_free(s);
+}
+
+static void test_damaged_bytes(void **state)
+{
+	uint8_t bytes[1024];
+	struct enn_session_store *s = filled();
+	struct enn_session_store *other = enn_session_store_new(10);
+	(void)state;
+
+	size_t len = export(s, 0, bytes, sizeof(bytes));
+	for (size_t i = 0; i < len; i++) {
+		assert_int_equal(enn_session_store_import(other, 0, bytes, i), ENN_E_PARSE);
+		bytes[i] ^= 0x40;
+		assert_int_equal(enn_session_store_import(other, 0, bytes, len), ENN_E_PARSE);
+		bytes[i] ^= 0x40;
+	}
+	assert_int_equal(enn_session_store_count(other), 0);
+	assert_int_equal(enn_session_store_import(other, 0, bytes, len), ENN_OK);
+	assert_int_equal(enn_session_store_count(other), 3);
+	assert_int_equal(enn_session_store_import(NULL, 0, bytes, len), ENN_E_ARGUMENT);
+	assert_int_equal(enn_session_store_import(other, 0, NULL, 0), ENN_E_ARGUMENT);
+	assert_int_equal(enn_session_store_export(other, 0, bytes, NULL), ENN_E_ARGUMENT);
+	assert_int_equal(enn_session_store_export(NULL, 0, bytes, &len), ENN_E_ARGUMENT);
+	enn_session_store_free(other);
+	enn_session_store_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_put_and_take), cmocka_unit_test(test_least_recently_used),
-		cmocka_unit_test(test_expiry),	     cmocka_unit_test(test_space),
-		cmocka_unit_test(test_claim),	     cmocka_unit_test(test_claims_and_sessions),
-		cmocka_unit_test(test_arguments),    cmocka_unit_test(test_no_room_at_all),
-		cmocka_unit_test(test_references),   cmocka_unit_test(test_against_model),
-		cmocka_unit_test(test_many),	     cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_put_and_take),
+		cmocka_unit_test(test_least_recently_used),
+		cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_space),
+		cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_claims_and_sessions),
+		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_no_room_at_all),
+		cmocka_unit_test(test_references),
+		cmocka_unit_test(test_against_model),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_export_and_import),
+		cmocka_unit_test(test_an_empty_store_as_bytes),
+		cmocka_unit_test(test_damaged_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -286,6 +286,65 @@ static void test_given_keys(void **state)
 	assert_int_equal(open_ticket(f, 201 * DAY, b), ENN_OK);
 }
 
+/* A pool's keys change by the clock: one seals until its time, the next and the earlier ones only open. */
+static void test_periods(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t earlier[64], now[64], next[64], ticket[TICKET_LEN], own[TICKET_LEN];
+
+	make_key(earlier, 1);
+	make_key(now, 2);
+	make_key(next, 3);
+	/* None seals yet: what only opens is not kept. */
+	assert_int_equal(enn_ticket_keys_add(f->keys, earlier, 64, 0, 3 * DAY), ENN_OK);
+	assert_int_equal(enn_ticket_keys_set_until(f->keys, earlier, 64, 0, DAY), ENN_OK);
+	seal(f, 0, DAY, ticket); /* under the earlier one */
+	assert_int_equal(enn_ticket_keys_set_until(f->keys, now, 64, DAY, 2 * DAY), ENN_OK);
+	assert_int_equal(enn_ticket_keys_add(f->keys, earlier, 64, DAY, 3 * DAY), ENN_OK);
+	assert_int_equal(enn_ticket_keys_add(f->keys, next, 64, DAY, 4 * DAY), ENN_OK);
+	assert_int_equal(enn_ticket_keys_add(f->keys, next, 64, DAY, 4 * DAY), ENN_OK);
+	assert_int_equal(open_ticket(f, DAY, ticket), ENN_OK);
+	seal(f, DAY, DAY, ticket);
+	assert_memory_equal(ticket, now, 16);
+	seal(f, 2 * DAY - 1, DAY, ticket);
+	assert_memory_equal(ticket, now, 16);
+	/* Nobody brought the next one in time: a key of our own. */
+	seal(f, 2 * DAY, DAY, own);
+	assert_memory_not_equal(own, now, 16);
+	assert_memory_not_equal(own, next, 16);
+	assert_int_equal(open_ticket(f, 2 * DAY, ticket), ENN_OK);
+	/* It comes after all. */
+	assert_int_equal(enn_ticket_keys_set_until(f->keys, next, 64, 2 * DAY + 1, 3 * DAY),
+			 ENN_OK);
+	seal(f, 2 * DAY + 1, DAY, ticket);
+	assert_memory_equal(ticket, next, 16);
+	assert_int_equal(open_ticket(f, 2 * DAY + 1, own), ENN_OK);
+	assert_int_equal(enn_ticket_keys_add(f->keys, next, 63, 0, 1), ENN_E_ARGUMENT);
+	assert_int_equal(enn_ticket_keys_add(NULL, next, 64, 0, 1), ENN_E_ARGUMENT);
+	assert_int_equal(enn_ticket_keys_set_until(f->keys, NULL, 64, 0, 1), ENN_E_ARGUMENT);
+}
+
+/* One that only opens is gone when it has expired. */
+static void test_added_keys_expire(void **state)
+{
+	struct fixture *f = *state;
+	struct enn_ticket_keys *other = enn_ticket_keys_new();
+	uint8_t key[64], mine[64], ticket[TICKET_LEN];
+
+	make_key(key, 1);
+	make_key(mine, 2);
+	assert_int_equal(enn_ticket_keys_set(f->keys, key, 64, 0), ENN_OK);
+	seal(f, 0, DAY, ticket);
+	assert_int_equal(enn_ticket_keys_set_until(other, mine, 64, 0, DAY), ENN_OK);
+	assert_int_equal(open_with(f, other, 0, ticket, TICKET_LEN), ENN_E_NOT_FOUND);
+	assert_int_equal(enn_ticket_keys_add(other, key, 64, 0, 5), ENN_OK);
+	assert_int_equal(open_with(f, other, 4, ticket, TICKET_LEN), ENN_OK);
+	assert_int_equal(open_with(f, other, 5, ticket, TICKET_LEN), ENN_E_NOT_FOUND);
+	assert_int_equal(enn_ticket_keys_add(other, key, 64, 5, 5), ENN_OK); /* at once */
+	assert_int_equal(open_with(f, other, 5, ticket, TICKET_LEN), ENN_E_NOT_FOUND);
+	enn_ticket_keys_free(other);
+}
+
 static void test_four_earlier_keys(void **state)
 {
 	struct fixture *f = *state;
@@ -433,6 +492,7 @@ int main(void)
 		UNIT(test_pool),       UNIT(test_copy_and_references),
 		UNIT(test_since),      UNIT(test_random_fails),
 		UNIT(test_repeatable), UNIT(test_format),
+		UNIT(test_periods),    UNIT(test_added_keys_expire),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -284,6 +284,7 @@ static void test_refused_by_a_stranger(void **state)
 	tls_pair_must_fail(&m.pair, false, ENN_REASON_CERT_NAME_MISMATCH, 42);
 	enn_engine_info(m.pair.client.e, &info);
 	assert_false(info.peer_authenticated);
+	assert_null(info.ech_retry);
 	finish(&m);
 }
 
@@ -307,6 +308,7 @@ static void test_grease(void **state)
 		assert_false(m.pair.client.info.ech_accepted);
 		assert_false(m.pair.server.info.ech_accepted);
 		assert_null(m.pair.client.info.ech_retry);
+		assert_int_equal(m.pair.client.info.ech_configured, i == 1 && enn_hpke_available());
 		finish(&m);
 	}
 }

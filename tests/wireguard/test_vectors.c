@@ -183,7 +183,7 @@ static void open_sides(struct sides *s, json_t *v)
 static void close_sides(struct sides *s)
 {
 	for (int i = 0; i < 2; i++) {
-		enn_wg_local_clear(&s->local[i]);
+		enn_wg_local_clear(&s->tools[i], &s->local[i]);
 		enn_wg_tools_close(&s->tools[i]);
 	}
 }

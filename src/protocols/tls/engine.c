@@ -104,6 +104,7 @@ static void tls_free(struct enn_engine *e)
 	enn_buffer_clear(&t->flight, env);
 	enn_buffer_clear(&t->out, env);
 	enn_free_secret(env, t->session, t->session_len);
+	enn_store_drop_puts(&t->carrier);
 	enn_handshake_result_clear(&t->carrier.result, env);
 	enn_security_free(t->carrier.security);
 	enn_free_secret(env, t, sizeof(*t));
@@ -185,7 +186,9 @@ static void give_question(struct enn_tls *t, struct enn_event *event)
 	const struct enn_handshake *hs = enn_tls_exchange(t);
 	struct enn_bytes data = enn_handshake_question(hs, &scheme);
 
-	if (t->question == ENN_OUTCOME_VALIDATE_PEER) {
+	if (t->question == ENN_OUTCOME_WANT_STORE) {
+		enn_handshake_store_question(t->hs, event);
+	} else if (t->question == ENN_OUTCOME_VALIDATE_PEER) {
 		event->type = ENN_EVENT_VALIDATE_PEER;
 	} else if (t->question == ENN_OUTCOME_WANT_CREDENTIAL) {
 		struct enn_bytes alpn = enn_handshake_question_alpn(hs);
@@ -298,6 +301,9 @@ static void tls_next_event(struct enn_engine *e, enn_time now, struct enn_event 
 		uint32_t bit = first & (~first + 1); /* the lowest */
 		t->pending &= ~bit;
 		give_event(t, bit, event);
+		return;
+	}
+	if (enn_store_tell_put(&t->carrier, event)) {
 		return;
 	}
 	if (t->state != ENN_TLS_STATE_FAILED && enn_tls_take_sent(t, event)) {

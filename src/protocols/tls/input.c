@@ -169,6 +169,7 @@ void enn_tls_outcome(struct enn_tls *t, enn_time now, enum enn_status status,
 		break;
 	case ENN_OUTCOME_VALIDATE_PEER:
 	case ENN_OUTCOME_WANT_PSK:
+	case ENN_OUTCOME_WANT_STORE:
 	case ENN_OUTCOME_WANT_CREDENTIAL:
 	case ENN_OUTCOME_WANT_SIGNATURE:
 		t->question = outcome;

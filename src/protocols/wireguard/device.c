@@ -96,7 +96,7 @@ static void free_peer(struct enn_wg_peer *p)
 	enn_wg_forget_queued(p);
 	enn_wg_keypairs_drop(p);
 	enn_wg_handshake_clear(p);
-	enn_wg_handshake_wipe(&p->incoming);
+	enn_wg_handshake_wipe(&p->device->tools, &p->incoming);
 	enn_wg_unstage(p);
 	enn_wg_unwant(p, UINT32_MAX);
 	enn_wg_untell(p, UINT32_MAX);
@@ -226,7 +226,7 @@ static void change_identity(struct enn_wireguard *d, struct enn_wg_local *local)
 	bool same = local->present == d->local.present &&
 		    memcmp(local->public_key, d->local.public_key, ENN_WG_KEY) == 0;
 
-	enn_wg_local_clear(&d->local);
+	enn_wg_local_clear(&d->tools, &d->local);
 	d->local = *local;
 	local->key = NULL;
 	if (same) {
@@ -238,7 +238,7 @@ static void change_identity(struct enn_wireguard *d, struct enn_wg_local *local)
 		p->last_initiation_sent = ENN_TIME_NEVER;
 		enn_wg_keypairs_drop(p);
 		enn_wg_handshake_clear(p);
-		enn_wg_handshake_wipe(&p->incoming);
+		enn_wg_handshake_wipe(&p->device->tools, &p->incoming);
 		enn_wg_unwant(p, WANT_INITIATION | WANT_RESPONSE);
 	}
 }
@@ -393,7 +393,7 @@ enum enn_status enn_wireguard_configure(struct enn_engine *e, enn_time now,
 	} else {
 		free_peers_if(d, is_fresh);
 	}
-	enn_wg_local_clear(&local);
+	enn_wg_local_clear(&d->tools, &local);
 	return status;
 }
 

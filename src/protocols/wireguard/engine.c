@@ -83,7 +83,7 @@ void enn_wg_device_free(struct enn_wireguard *d)
 
 	enn_wg_free_peers(d);
 	enn_wg_cookies_close(d);
-	enn_wg_local_clear(&d->local);
+	enn_wg_local_clear(&d->tools, &d->local);
 	enn_wg_tools_close(&d->tools);
 	enn_prefix_clear(&d->routes);
 	enn_free_secret(env, d, sizeof(*d));
@@ -279,7 +279,7 @@ void enn_wg_device_close(struct enn_wireguard *d)
 		enn_wg_timers_stop(p);
 		enn_wg_keypairs_drop(p);
 		enn_wg_handshake_clear(p);
-		enn_wg_handshake_wipe(&p->incoming);
+		enn_wg_handshake_wipe(&p->device->tools, &p->incoming);
 		enn_wg_unstage(p);
 		enn_wg_unwant(p, UINT32_MAX);
 		enn_wg_untell(p, UINT32_MAX);

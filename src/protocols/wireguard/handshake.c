@@ -124,7 +124,7 @@ size_t enn_wg_write_response_now(struct enn_wg_peer *p, enn_time now, uint8_t *o
 	}
 	bool made = respond(p, now, out, &s);
 	enn_wipe(&s, sizeof(s));
-	enn_wg_handshake_wipe(&p->incoming);
+	enn_wg_handshake_wipe(&p->device->tools, &p->incoming);
 	if (!made) {
 		enn_log(p->device->env, ENN_LOG_WARNING, "wireguard: no response to peer %llu",
 			(unsigned long long)p->id);
@@ -173,7 +173,7 @@ static bool receive_initiation(struct enn_wireguard *d, enn_time now, struct enn
 		memcpy(p->latest_timestamp, time, sizeof(time));
 		p->last_initiation_received = now;
 		/* Ours may go on: if both began at once, two sessions are better than none. */
-		enn_wg_handshake_wipe(&p->incoming);
+		enn_wg_handshake_wipe(&p->device->tools, &p->incoming);
 		p->incoming = hs;
 		p->received_bytes += message.len;
 		enn_wg_seen_at(p);

@@ -64,7 +64,7 @@ void enn_wg_index_release(struct enn_wireguard *d, struct enn_wg_index *index)
 void enn_wg_handshake_clear(struct enn_wg_peer *p)
 {
 	enn_wg_index_release(p->device, &p->handshake_index);
-	enn_wg_handshake_wipe(&p->handshake);
+	enn_wg_handshake_wipe(&p->device->tools, &p->handshake);
 }
 
 /* ---- key pairs ----------------------------------------------------------------------------- */

@@ -168,9 +168,9 @@ static void log_keys(const struct enn_env *env, const struct enn_wg_local *local
 	}
 }
 
-void enn_wg_handshake_wipe(struct enn_wg_handshake *hs)
+void enn_wg_handshake_wipe(const struct enn_wg_tools *t, struct enn_wg_handshake *hs)
 {
-	enn_x25519_key_free(hs->ephemeral);
+	enn_x25519_key_free(t->env, hs->ephemeral);
 	enn_wipe(hs, sizeof(*hs));
 }
 
@@ -215,15 +215,15 @@ enum enn_status enn_wg_local_set(const struct enn_wg_tools *t, struct enn_wg_loc
 	if (status == ENN_OK) {
 		*local = next;
 	} else {
-		enn_x25519_key_free(next.key);
+		enn_x25519_key_free(t->env, next.key);
 	}
 	enn_wipe(&next, sizeof(next));
 	return status;
 }
 
-void enn_wg_local_clear(struct enn_wg_local *local)
+void enn_wg_local_clear(const struct enn_wg_tools *t, struct enn_wg_local *local)
 {
-	enn_x25519_key_free(local->key);
+	enn_x25519_key_free(t->env, local->key);
 	enn_wipe(local, sizeof(*local));
 }
 
@@ -323,10 +323,10 @@ enum enn_status enn_wg_make_initiation(const struct enn_wg_tools *t,
 	enum enn_status status = initiate(t, local, remote, timestamp, &next, out);
 
 	if (status == ENN_OK) {
-		enn_wg_handshake_wipe(hs);
+		enn_wg_handshake_wipe(t, hs);
 		*hs = next;
 	} else {
-		enn_x25519_key_free(next.ephemeral);
+		enn_x25519_key_free(t->env, next.ephemeral);
 	}
 	enn_wipe(&next, sizeof(next));
 	return status;
@@ -440,9 +440,9 @@ enum enn_status enn_wg_make_response(const struct enn_wg_tools *t, const struct 
 
 	next.local_index = index;
 	enum enn_status status = respond(t, local, remote, &next, out, send_key, receive_key);
-	enn_x25519_key_free(next.ephemeral);
+	enn_x25519_key_free(t->env, next.ephemeral);
 	if (status == ENN_OK) {
-		enn_wg_handshake_wipe(hs);
+		enn_wg_handshake_wipe(t, hs);
 	}
 	enn_wipe(&next, sizeof(next));
 	return status;
@@ -476,7 +476,7 @@ enum enn_status enn_wg_open_response(const struct enn_wg_tools *t, const struct 
 	enum enn_status status = accept_response(t, local, remote, m, &next, send_key, receive_key);
 
 	if (status == ENN_OK) {
-		enn_wg_handshake_wipe(hs);
+		enn_wg_handshake_wipe(t, hs);
 	}
 	enn_wipe(&next, sizeof(next));
 	return status;

@@ -48,7 +48,7 @@ struct enn_wg_local {
 enum enn_status enn_wg_local_set(const struct enn_wg_tools *tools, struct enn_wg_local *local,
 				 const uint8_t private_key[ENN_WG_KEY]);
 
-void enn_wg_local_clear(struct enn_wg_local *local);
+void enn_wg_local_clear(const struct enn_wg_tools *t, struct enn_wg_local *local);
 
 /* A peer's identity. What costs a multiplication is computed when it is first needed, so that a
  * hundred thousand peers load at once. */
@@ -83,7 +83,7 @@ struct enn_wg_handshake {
 	uint8_t remote_ephemeral[ENN_WG_KEY]; /* public */
 };
 
-void enn_wg_handshake_wipe(struct enn_wg_handshake *hs);
+void enn_wg_handshake_wipe(const struct enn_wg_tools *t, struct enn_wg_handshake *hs);
 
 /* Every call leaves the handshake unchanged unless it answers ENN_OK. ENN_E_CRYPTO: the message is
  * not authentic, or the library failed. */

@@ -285,6 +285,7 @@ static void make_priority(const struct peer_options *o)
 	}
 	append(o->no_ems ? ":%NO_SESSION_HASH" : "");
 	append(o->no_etm ? ":%NO_ETM" : "");
+	append(o->fallback ? ":%FALLBACK_SCSV" : "");
 }
 
 static bool open_psk(const struct peer_options *o, struct peer_report *report)
@@ -424,6 +425,9 @@ static int set_session(const struct peer_options *o)
 	if (o->tickets == 0 && o->server) {
 		flags |= GNUTLS_NO_TICKETS;
 	}
+	if (o->later) {
+		flags |= GNUTLS_POST_HANDSHAKE_AUTH;
+	}
 	if (o->raw_key != NULL || o->peer_key != NULL) {
 		flags |= GNUTLS_ENABLE_RAWPK;
 	}
@@ -495,7 +499,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	if (o->export_label != NULL) {
 		report->has_export =
 			gnutls_prf_rfc5705(lib.session, strlen(o->export_label), o->export_label, 0,
-					   NULL, o->export_len, (char *)report->exported) == 0;
+					   o->export_empty ? "" : NULL, o->export_len,
+					   (char *)report->exported) == 0;
 	}
 }
 
@@ -590,6 +595,9 @@ ssize_t peer_library_read(unsigned char *buf, size_t len, struct peer_report *re
 	/* AGAIN also follows a handshake message such as a ticket, on a blocking socket too. */
 	do {
 		n = gnutls_record_recv(lib.session, buf, len);
+		if (n == GNUTLS_E_REAUTH_REQUEST && gnutls_reauth(lib.session, 0) == 0) {
+			n = GNUTLS_E_AGAIN;
+		}
 	} while ((n == GNUTLS_E_INTERRUPTED || n == GNUTLS_E_AGAIN) && tries++ < 64);
 	save_ticket();
 	if (n >= 0) {
@@ -634,4 +642,31 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 	int code = gnutls_session_key_update(lib.session, both ? GNUTLS_KU_PEER : 0);
 
 	return code == 0 || fail(report, "key update", code);
+}
+
+/* Waits for the answer: nothing else may come before it. */
+bool peer_library_request(struct peer_report *report)
+{
+	int code;
+
+	gnutls_certificate_server_set_request(lib.session, GNUTLS_CERT_REQUEST);
+	code = gnutls_reauth(lib.session, 0);
+	if (code < 0) {
+		int level;
+
+		fail(report, "reauth", code);
+		if (code != GNUTLS_E_FATAL_ALERT_RECEIVED &&
+		    gnutls_alert_send_appropriate(lib.session, code) == 0) {
+			report->alert_out = gnutls_error_to_alert(code, &level);
+		}
+		return false;
+	}
+	return true;
+}
+
+bool peer_library_has_cert(void)
+{
+	unsigned count = 0;
+
+	return gnutls_certificate_get_peers(lib.session, &count) != NULL && count > 0;
 }

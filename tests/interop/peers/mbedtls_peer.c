@@ -213,7 +213,8 @@ static void set_versions(const struct peer_options *o)
 		mbedtls_ssl_conf_new_session_tickets(&lib.conf, (uint16_t)o->tickets);
 	}
 #else
-	(void)o;
+	mbedtls_ssl_conf_fallback(&lib.conf, o->fallback ? MBEDTLS_SSL_IS_FALLBACK
+							 : MBEDTLS_SSL_IS_NOT_FALLBACK);
 	mbedtls_ssl_conf_min_version(&lib.conf, MBEDTLS_SSL_MAJOR_VERSION_3,
 				     MBEDTLS_SSL_MINOR_VERSION_3);
 	mbedtls_ssl_conf_export_keys_ext_cb(&lib.conf, on_keys, NULL);
@@ -385,12 +386,17 @@ static void save_session(void)
 static bool export_key(const struct peer_options *o, struct peer_report *report)
 {
 #if MBEDTLS_3
-	return mbedtls_ssl_export_keying_material(&lib.ssl, report->exported, o->export_len,
-						  o->export_label, strlen(o->export_label), NULL, 0,
-						  0) == 0;
+	return mbedtls_ssl_export_keying_material(
+		       &lib.ssl, report->exported, o->export_len, o->export_label,
+		       strlen(o->export_label), (const unsigned char *)"", 0, o->export_empty) == 0;
 #else
+	/* RFC 5705 §4: behind the randoms the length of a context, where there is one. */
+	unsigned char seed[sizeof(lib.randoms) + 2] = {0};
+
+	memcpy(seed, lib.randoms, sizeof(lib.randoms));
 	return mbedtls_ssl_tls_prf(lib.prf, lib.main_secret, sizeof(lib.main_secret),
-				   o->export_label, lib.randoms, sizeof(lib.randoms),
+				   o->export_label, seed,
+				   o->export_empty ? sizeof(seed) : sizeof(lib.randoms),
 				   report->exported, o->export_len) == 0;
 #endif
 }
@@ -528,4 +534,14 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 {
 	(void)both;
 	return peer_fail(report, "mbedTLS has no key update");
+}
+
+bool peer_library_request(struct peer_report *report)
+{
+	return peer_fail(report, "mbedTLS cannot ask a client later");
+}
+
+bool peer_library_has_cert(void)
+{
+	return mbedtls_ssl_get_peer_cert(&lib.ssl) != NULL;
 }

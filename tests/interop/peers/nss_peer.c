@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nss_parts.h"
 #include "peer.h"
 
 const char peer_library_name[] = "NSS";
@@ -271,6 +272,9 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	if (o->psk.data != NULL && !make_psk(o)) {
 		return fail(report, "psk");
 	}
+	if (o->ech_name != NULL && !nss_ech_open(o)) {
+		return fail(report, "ech");
+	}
 	if (o->server && SSL_ConfigServerSessionIDCache(0, 0, 0, ".") != SECSuccess) {
 		return fail(report, "cache");
 	}
@@ -296,7 +300,10 @@ static const struct {
 	SSLNamedGroup id;
 } groups[] = {{"X25519", ssl_grp_ec_curve25519},
 	      {"P-256", ssl_grp_ec_secp256r1},
-	      {"P-384", ssl_grp_ec_secp384r1}};
+	      {"P-384", ssl_grp_ec_secp384r1},
+	      {"X25519MLKEM768", (SSLNamedGroup)4588}}; /* from NSS 3.105 */
+
+#define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
 static SECStatus set_suites(const struct peer_options *o)
 {
@@ -323,7 +330,7 @@ static SECStatus set_groups(const struct peer_options *o)
 	SSLNamedGroup ids[PEER_MAX_LIST];
 
 	for (size_t i = 0; i < o->n_groups; i++) {
-		for (size_t j = 0; j < 3; j++) {
+		for (size_t j = 0; j < N_GROUPS; j++) {
 			if (strcmp(o->groups[i], groups[j].name) == 0) {
 				ids[i] = groups[j].id;
 			}
@@ -411,6 +418,18 @@ static SECStatus set_client(const struct peer_options *o)
 	return SSL_SetResumptionToken(lib.fd, o->session_in.data, (unsigned)o->session_in.len);
 }
 
+static SECStatus set_signatures(const struct peer_options *o)
+{
+	static const SSLSignatureScheme all[] = {
+		ssl_sig_ecdsa_secp256r1_sha256, ssl_sig_ecdsa_secp384r1_sha384,
+		ssl_sig_rsa_pss_rsae_sha256,	ssl_sig_rsa_pss_pss_sha256,
+		ssl_sig_rsa_pss_pss_sha384,	ssl_sig_rsa_pss_pss_sha512,
+	};
+
+	return o->pss_keys ? SSL_SignatureSchemePrefSet(lib.fd, all, sizeof(all) / sizeof(all[0]))
+			   : SECSuccess;
+}
+
 static SECStatus set_options(const struct peer_options *o)
 {
 	PRUint16 version = o->tls12 ? SSL_LIBRARY_VERSION_TLS_1_2 : SSL_LIBRARY_VERSION_TLS_1_3;
@@ -418,13 +437,16 @@ static SECStatus set_options(const struct peer_options *o)
 	bool early = o->early_max > 0 || o->early.data != NULL;
 
 	if (SSL_VersionRangeSet(lib.fd, &range) != SECSuccess || set_suites(o) != SECSuccess ||
-	    set_groups(o) != SECSuccess || set_alpn(o) != SECSuccess ||
+	    set_groups(o) != SECSuccess || set_signatures(o) != SECSuccess ||
+	    set_alpn(o) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_SESSION_TICKETS, o->tickets != 0) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_OCSP_STAPLING, o->want_status) != SECSuccess ||
 	    (o->record_size_limit > 0 &&
 	     SSL_OptionSet(lib.fd, SSL_RECORD_SIZE_LIMIT, (PRIntn)o->record_size_limit) !=
 		     SECSuccess) ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_EXTENDED_MASTER_SECRET, !o->no_ems) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_FALLBACK_SCSV, o->fallback) != SECSuccess ||
+	    SSL_OptionSet(lib.fd, SSL_ENABLE_POST_HANDSHAKE_AUTH, o->later) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_TLS13_COMPAT_MODE, !o->no_compat) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_0RTT_DATA, early) != SECSuccess ||
 	    SSL_AlertReceivedCallback(lib.fd, on_alert_in, NULL) != SECSuccess ||
@@ -437,6 +459,9 @@ static SECStatus set_options(const struct peer_options *o)
 	if (lib.psk != NULL &&
 	    SSL_AddExternalPsk(lib.fd, lib.psk, (const PRUint8 *)o->psk_identity,
 			       (unsigned)strlen(o->psk_identity), ssl_hash_sha256) != SECSuccess) {
+		return SECFailure;
+	}
+	if (nss_ech_set(lib.fd, o) != SECSuccess || nss_compress_set(lib.fd, o) != SECSuccess) {
 		return SECFailure;
 	}
 	return o->server ? set_server(o) : set_client(o);
@@ -514,7 +539,7 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	snprintf(report->version, sizeof(report->version), "%s",
 		 info.protocolVersion == SSL_LIBRARY_VERSION_TLS_1_3 ? "TLSv1.3" : "TLSv1.2");
 	snprintf(report->cipher, sizeof(report->cipher), "%s", suite_name(info.cipherSuite));
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < N_GROUPS; i++) {
 		if (groups[i].id == info.keaGroup) {
 			snprintf(report->group, sizeof(report->group), "%s", groups[i].name);
 		}
@@ -525,6 +550,7 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	}
 	report->status = SSL_PeerStapledOCSPResponses(lib.fd) != NULL &&
 			 SSL_PeerStapledOCSPResponses(lib.fd)->len > 0;
+	report->ech = info.echAccepted == PR_TRUE;
 	report->resumed = info.resumed == PR_TRUE;
 	report->peer_cert = cert != NULL;
 	CERT_DestroyCertificate(cert);
@@ -534,10 +560,10 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	}
 	if (o->export_label != NULL) {
 		report->has_export =
-			SSL_ExportKeyingMaterial(lib.fd, o->export_label,
-						 (unsigned)strlen(o->export_label), PR_FALSE, NULL,
-						 0, report->exported,
-						 (unsigned)o->export_len) == SECSuccess;
+			SSL_ExportKeyingMaterial(
+				lib.fd, o->export_label, (unsigned)strlen(o->export_label),
+				o->export_empty ? PR_TRUE : PR_FALSE, (const unsigned char *)"", 0,
+				report->exported, (unsigned)o->export_len) == SECSuccess;
 	}
 }
 
@@ -563,7 +589,9 @@ bool peer_library_connect(const struct peer_options *o, int fd, struct peer_repo
 	while (SSL_ForceHandshake(lib.fd) != SECSuccess) {
 		if (!o->server || o->early_max == 0 || PR_GetError() != PR_WOULD_BLOCK_ERROR ||
 		    !take_early()) {
-			return fail(report, "handshake");
+			fail(report, "handshake");
+			nss_ech_keep_retry(lib.fd, o);
+			return false;
 		}
 	}
 	tell(o, report);
@@ -586,6 +614,7 @@ void peer_library_disconnect(void)
 
 void peer_library_close(void)
 {
+	nss_ech_close();
 	for (size_t i = 0; i < lib.n_certs; i++) {
 		CERT_DestroyCertificate(lib.certs[i]);
 	}
@@ -624,4 +653,22 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 {
 	return SSL_KeyUpdate(lib.fd, both ? PR_TRUE : PR_FALSE) == SECSuccess ||
 	       fail(report, "key update");
+}
+
+bool peer_library_request(struct peer_report *report)
+{
+	if (SSL_OptionSet(lib.fd, SSL_REQUEST_CERTIFICATE, PR_TRUE) != SECSuccess ||
+	    SSL_SendCertificateRequest(lib.fd) != SECSuccess) {
+		return fail(report, "request");
+	}
+	return true;
+}
+
+bool peer_library_has_cert(void)
+{
+	CERTCertificate *cert = SSL_PeerCertificate(lib.fd);
+	bool has = cert != NULL;
+
+	CERT_DestroyCertificate(cert);
+	return has;
 }

@@ -225,11 +225,17 @@ static bool set_trust(const struct peer_options *o, struct peer_report *report)
 	}
 	if (!o->server && !o->no_verify) {
 		mode = SSL_VERIFY_PEER;
+	} else if (o->server && o->later) {
+		mode = SSL_VERIFY_PEER | SSL_VERIFY_POST_HANDSHAKE;
 	} else if (o->server && o->auth != AUTH_NONE) {
 		mode = SSL_VERIFY_PEER |
 		       (o->auth == AUTH_REQUIRE ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
 	}
 	SSL_CTX_set_verify(lib.ctx, mode, NULL);
+	SSL_CTX_set_post_handshake_auth(lib.ctx, o->later);
+	if (o->fallback) {
+		SSL_CTX_set_mode(lib.ctx, SSL_MODE_SEND_FALLBACK_SCSV);
+	}
 	return true;
 }
 
@@ -532,10 +538,10 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 				 : "rejected");
 	}
 	if (o->export_label != NULL) {
-		report->has_export =
-			SSL_export_keying_material(lib.ssl, report->exported, o->export_len,
-						   o->export_label, strlen(o->export_label), NULL,
-						   0, 0) == 1;
+		report->has_export = SSL_export_keying_material(
+					     lib.ssl, report->exported, o->export_len,
+					     o->export_label, strlen(o->export_label),
+					     (const unsigned char *)"", 0, o->export_empty) == 1;
 	}
 }
 
@@ -635,4 +641,17 @@ bool peer_library_rekey(bool both, struct peer_report *report)
 		return fail(report, "key update");
 	}
 	return true;
+}
+
+bool peer_library_request(struct peer_report *report)
+{
+	if (SSL_verify_client_post_handshake(lib.ssl) != 1 || SSL_do_handshake(lib.ssl) != 1) {
+		return fail(report, "request");
+	}
+	return true;
+}
+
+bool peer_library_has_cert(void)
+{
+	return SSL_get0_peer_certificate(lib.ssl) != NULL;
 }

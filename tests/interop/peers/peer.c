@@ -4,7 +4,7 @@
  * actions, the report.
  *
  * Actions, in order, on each connection after its handshake:
- *   send:PATH  wait:BYTES  echo  rekey  rekey:both  final  waitfinal  close  abort
+ *   send:PATH  wait:BYTES  echo  rekey  rekey:both  request  final  waitfinal  close  abort
  */
 #include <arpa/inet.h>
 #include <jansson.h>
@@ -143,6 +143,7 @@ static const struct flag {
 	FLAG("key", TEXT, key),
 	FLAG("crl", TEXT, crl),
 	FLAG("raw-key", TEXT, raw_key),
+	FLAG("raw-key-der", TEXT, raw_key_der),
 	FLAG("peer-key", TEXT, peer_key),
 	FLAG("staple", TEXT, staple),
 	FLAG("want-status", SWITCH, want_status),
@@ -158,12 +159,21 @@ static const struct flag {
 	FLAG("shares", SIGNED, shares),
 	FLAG("psk", SPECIAL, psk),
 	FLAG("psk-ke", SWITCH, psk_ke),
+	FLAG("later", SWITCH, later),
 	FLAG("tls12", SWITCH, tls12),
 	FLAG("cookie", SWITCH, cookie),
 	FLAG("no-compat", SWITCH, no_compat),
+	FLAG("ech", TEXT, ech),
+	FLAG("ech-retry-out", TEXT, ech_retry_out),
+	FLAG("ech-name", TEXT, ech_name),
+	FLAG("ech-out", TEXT, ech_out),
+	FLAG("ech-grease", SWITCH, ech_grease),
+	FLAG("pss-keys", SWITCH, pss_keys),
+	FLAG("fallback", SWITCH, fallback),
 	FLAG("no-ems", SWITCH, no_ems),
 	FLAG("no-etm", SWITCH, no_etm),
 	FLAG("export", SPECIAL, export_label),
+	FLAG("export-empty", SWITCH, export_empty),
 	FLAG("early", FILE_CONTENT, early),
 	FLAG("early-max", NUMBER, early_max),
 	FLAG("session-in", FILE_CONTENT, session_in),
@@ -354,6 +364,9 @@ static bool act(const char *action, int fd)
 	if (strncmp(action, "rekey", 5) == 0) {
 		return peer_library_rekey(strcmp(action, "rekey:both") == 0, &peer.report);
 	}
+	if (strcmp(action, "request") == 0) {
+		return peer_library_request(&peer.report);
+	}
 	if (strcmp(action, "final") == 0) {
 		return peer_library_final(&peer.report);
 	}
@@ -402,20 +415,20 @@ static void print_report(void)
 	if (r->has_export) {
 		hex(export_text, r->exported, peer.o.export_len);
 	}
-	object = json_pack("{s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
-			   "s:o, s:o, s:I, "
-			   "s:I, s:I, s:s, s:s, s:i}",
-			   "raw_key", r->raw_key, "status", r->status, "library", peer_library_name,
-			   "handshake", r->handshake, "version", text_or_null(r->version), "cipher",
-			   text_or_null(r->cipher), "group", text_or_null(r->group), "alpn",
-			   text_or_null(r->alpn), "sni", text_or_null(r->sni), "resumed",
-			   r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
-			   "alert_in", number_or_null(r->alert_in), "alert_out",
-			   number_or_null(r->alert_out), "error", text_or_null(r->error), "export",
-			   text_or_null(export_text), "bytes_in", (json_int_t)peer.bytes_in,
-			   "bytes_in_early", (json_int_t)peer.bytes_in_early, "bytes_out",
-			   (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
-			   ends[peer.end], "sessions", (int)peer.sessions);
+	object = json_pack(
+		"{s:b, s:b, s:b, s:b, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o, s:o, "
+		"s:o, s:o, s:I, "
+		"s:I, s:I, s:s, s:s, s:i}",
+		"ech", r->ech, "later", r->later, "raw_key", r->raw_key, "status", r->status,
+		"library", peer_library_name, "handshake", r->handshake, "version",
+		text_or_null(r->version), "cipher", text_or_null(r->cipher), "group",
+		text_or_null(r->group), "alpn", text_or_null(r->alpn), "sni", text_or_null(r->sni),
+		"resumed", r->resumed, "peer_cert", r->peer_cert, "early", text_or_null(r->early),
+		"alert_in", number_or_null(r->alert_in), "alert_out", number_or_null(r->alert_out),
+		"error", text_or_null(r->error), "export", text_or_null(export_text), "bytes_in",
+		(json_int_t)peer.bytes_in, "bytes_in_early", (json_int_t)peer.bytes_in_early,
+		"bytes_out", (json_int_t)peer.bytes_out, "sha256_in", digest_text, "end",
+		ends[peer.end], "sessions", (int)peer.sessions);
 	if (object != NULL) {
 		json_dumpf(object, stdout, JSON_COMPACT);
 		json_decref(object);
@@ -450,6 +463,7 @@ static void serve_one(int fd)
 				break;
 			}
 		}
+		peer.report.later = peer.o.server && peer.o.later && peer_library_has_cert();
 	} else {
 		peer.end = END_ERROR;
 	}

@@ -27,13 +27,14 @@ struct peer_options {
 	unsigned again_port; /* client: of the second and later connections, if not 0 */
 	unsigned connections;
 	const char *ca, *cert, *key, *crl;
-	const char *raw_key;  /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
-	const char *peer_key; /* SPKI in DER: the peer must show it */
-	const char *staple;   /* server: OCSP response in DER */
-	bool want_status;     /* client */
-	const char *compress; /* zlib, zstd: certificates, both ways (RFC 8879) */
-	const char *name;     /* client: SNI and the name to check */
-	const char *sni_expect; /* server: any other name is refused */
+	const char *raw_key; /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
+	const char *raw_key_der; /* the same in DER */
+	const char *peer_key;	 /* SPKI in DER: the peer must show it */
+	const char *staple;	 /* server: OCSP response in DER */
+	bool want_status;	 /* client */
+	const char *compress;	 /* zlib, zstd: certificates, both ways (RFC 8879) */
+	const char *name;	 /* client: SNI and the name to check */
+	const char *sni_expect;	 /* server: any other name is refused */
 	bool no_verify;
 	enum client_auth auth;
 	const char *suites[PEER_MAX_LIST]; /* IANA names */
@@ -46,13 +47,21 @@ struct peer_options {
 	const char *psk_identity;
 	struct peer_blob psk;
 	bool psk_ke; /* only psk_ke where a PSK is used */
+	bool later;  /* clients can be asked for a certificate once connected (RFC 8446 §4.6.2) */
 	bool tls12;  /* nothing newer than TLS 1.2 */
 	bool cookie; /* server: HelloRetryRequest with a cookie */
 	bool no_compat;
-	bool no_ems; /* TLS 1.2: without the extended main secret (RFC 7627) */
-	bool no_etm; /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
+	/* Encrypted ClientHello. Client: an ECHConfigList, or GREASE; where to write what a server wants
+	 * instead. Server: its public name, and where to write the list that it makes. */
+	const char *ech, *ech_retry_out, *ech_name, *ech_out;
+	bool ech_grease;
+	bool pss_keys; /* NSS: rsa_pss_pss besides the usual signatures */
+	bool fallback; /* TLS 1.2 client: TLS_FALLBACK_SCSV (RFC 7507) */
+	bool no_ems;   /* TLS 1.2: without the extended main secret (RFC 7627) */
+	bool no_etm;   /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
 	const char *export_label;
 	size_t export_len;
+	bool export_empty;	/* with an empty context; else without one */
 	struct peer_blob early; /* client */
 	unsigned early_max;	/* server; 0 accepts none */
 	struct peer_blob session_in;
@@ -73,6 +82,8 @@ struct peer_report {
 	bool handshake;
 	char version[32], cipher[64], group[32], alpn[64], sni[128];
 	bool resumed, peer_cert, raw_key, status;
+	bool later; /* server: a certificate came when it was asked for later */
+	bool ech;
 	char early[16]; /* client: accepted, rejected */
 	int alert_in, alert_out;
 	char error[256];
@@ -96,6 +107,10 @@ bool peer_library_write(const unsigned char *buf, size_t len, struct peer_report
 /* Sends close_notify; reading stays possible. */
 bool peer_library_final(struct peer_report *report);
 bool peer_library_rekey(bool both, struct peer_report *report);
+/* Server, TLS 1.3: asks for the client's certificate. The answer may take until data was read. */
+bool peer_library_request(struct peer_report *report);
+/* Server: whether the client has shown a certificate by now. */
+bool peer_library_has_cert(void);
 extern const char peer_library_name[];
 
 /* For the library's part: what was read before the handshake ended (early data). */
