@@ -133,8 +133,7 @@ static size_t fill(struct srtp_engine *e, struct enn_batch *batch, struct enn_sr
 	return count;
 }
 
-/* Protected packets lie with gaps, and some may not be fit to send; RTP and RTCP of equal length differ by their index.
- * Those that cannot be sent with the first wait for nothing: they go into the next batch, so they must not be here. */
+/* Protected packets lie with gaps, and some may not be fit to send. */
 static void close_up(struct srtp_engine *e, struct enn_batch *batch, struct enn_srtp_packet *p,
 		     size_t count)
 {
@@ -180,6 +179,20 @@ static enum enn_status transmit(struct enn_engine *base, enn_time now, struct en
 		batch->ecn = 0;
 	}
 	return ENN_OK;
+}
+
+/* A transmit that drops all it has writes nothing, so nobody would ask for the events that it made: then at once. */
+static enn_time deadline(const struct enn_engine *base)
+{
+	const struct srtp_engine *e = (const struct srtp_engine *)base;
+
+	return e->told != e->sealed || (e->failed && !e->failed_told) ? 0 : ENN_TIME_NEVER;
+}
+
+static void expire(struct enn_engine *base, enn_time now)
+{
+	(void)base;
+	(void)now;
 }
 
 /* ---- in ---------------------------------------------------------------------------------------- */
@@ -234,8 +247,7 @@ static bool next_received(struct srtp_engine *e, struct enn_event *event)
 static bool next_expiring(struct srtp_engine *e, struct enn_event *event)
 {
 	for (unsigned i = 0; i < 2; i++) {
-		bool expires =
-			enn_srtp_session_key_state(e->session[i]) != ENN_SRTP_KEY_FRESH;
+		bool expires = enn_srtp_session_key_state(e->session[i]) != ENN_SRTP_KEY_FRESH;
 		bool tell = expires && !e->expiring_told[i];
 		e->expiring_told[i] = expires; /* again for the next key */
 		if (tell) {
@@ -327,6 +339,8 @@ static const struct enn_engine_ops ops = {
 	.start = start,
 	.ingest = ingest,
 	.transmit = transmit,
+	.deadline = deadline,
+	.expire = expire,
 	.send = send,
 	.next_event = next_event,
 	.close = close,
