@@ -42,8 +42,8 @@ void srtp_close(struct srtp_pair *pair)
 void srtp_raw(struct srtp_buffer *b, const void *data, size_t len, enum enn_srtp_kind kind)
 {
 	assert_true(len <= SRTP_ROOM);
-	if (len > 0) {
-		memmove(b->data, data, len);
+	if (len > 0 && data != b->data) { /* or it is there already */
+		memcpy(b->data, data, len);
 	}
 	b->p = (struct enn_srtp_packet){
 		.data = b->data, .len = len, .cap = SRTP_ROOM, .kind = kind};

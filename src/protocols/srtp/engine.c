@@ -166,11 +166,14 @@ static size_t uniform(const struct enn_srtp_packet *p, size_t count)
 static enum enn_status transmit(struct enn_engine *base, enn_time now, struct enn_batch *batch)
 {
 	struct srtp_engine *e = of(base);
-	struct enn_srtp_packet p[RUN];
+	struct enn_srtp_packet p[RUN] = {{.data = NULL}};
 
 	(void)now;
 	while (!e->failed && batch->len == 0 && e->sealed != e->tail) {
 		size_t count = fill(e, batch, p);
+		if (count == 0) { /* min_batch has room for one */
+			break;
+		}
 		size_t n = uniform(p, count);
 		e->sealed -= (uint32_t)(count - n); /* copied for nothing */
 		(void)enn_srtp_protect(e->session[ENN_DIRECTION_SEND], p, n);

@@ -153,7 +153,9 @@ enum enn_status enn_srtp_session_drop_master(struct enn_srtp_session *s, size_t 
 	}
 	srtp_master_free(s, s->master[i]);
 	s->master_count--;
-	memmove(&s->master[i], &s->master[i + 1], (s->master_count - i) * sizeof(s->master[0]));
+	for (; i < s->master_count; i++) {
+		s->master[i] = s->master[i + 1];
+	}
 	return ENN_OK;
 }
 
