@@ -78,6 +78,11 @@ void enn_tls12_free(struct enn_handshake *hs)
 	}
 }
 
+void enn_tls12_forget_messages(struct enn_handshake *hs)
+{
+	enn_buffer_clear(&hs->tls12->messages, hs->env);
+}
+
 void enn_tls12_keep_message(struct enn_handshake *hs, const void *data, size_t len)
 {
 	struct enn_tls12 *t = hs->tls12;
