@@ -80,7 +80,8 @@ static enum enn_status make_shares(struct enn_handshake *hs)
 	for (size_t i = 0; i < groups->count && wanted > 0; i++) {
 		const struct enn_kx_alg *alg = enn_kx_alg_by_tls(groups->code[i]);
 		bool hybrid = enn_kx_is_hybrid(alg);
-		if (!hybrid || !hybrid_made) {
+		/* RFC 9147 §5.1: a first hello in one datagram can be answered without state */
+		if (!hybrid || (!hybrid_made && !hs->c->datagram)) {
 			ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));
 		}
 		hybrid_made = hybrid_made || hybrid;
@@ -468,7 +469,10 @@ static bool has_psk(const struct enn_security *s)
 bool enn_client_hello_offers_suite(const struct enn_handshake *hs,
 				   const struct enn_tls_suite *suite)
 {
-	if (!enn_hs_offers(hs, suite->version) || !enn_cbc_allows(hs->security, suite)) {
+	bool cbc = suite->aead >= ENN_AEAD_COUNT;
+
+	if (!enn_hs_offers(hs, suite->version) || !enn_cbc_allows(hs->security, suite) ||
+	    (cbc && hs->c->datagram)) { /* not built for DTLS */
 		return false;
 	}
 	return suite->auth != ENN_SUITE_PSK || has_psk(hs->security);

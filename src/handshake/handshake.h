@@ -141,6 +141,7 @@ struct enn_handshake_carrier {
 	/* DTLS: its versions, its ClientHello, its labels; and in 1.2 a transcript in which each message has its
 	 * number (RFC 6347 §4.2.6): of the one being received, and of the one that is committed next. */
 	bool datagram;
+	bool want_cookie; /* the server asks for a cookie whatever helloRetryCookie says */
 	uint16_t message_in;
 	uint16_t message_out;
 	struct enn_error

@@ -16,6 +16,7 @@ const struct enn_tls_suite *enn_tls12_suite(const struct enn_handshake *hs, uint
 
 	return suite != NULL && suite->version == ENN_TLS_1_2 &&
 			       enn_cbc_allows(hs->security, suite) &&
+			       !(hs->c->datagram && suite->aead >= ENN_AEAD_COUNT) &&
 			       enn_code_list_has(
 				       enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
 				       code)
