@@ -33,6 +33,7 @@ static void stop(struct enn_dtls *d)
 	d->hs = NULL;
 	d->deadline = ENN_TIME_NEVER;
 	d->ack_at = ENN_TIME_NEVER;
+	d->ack_due = false;
 	enn_dtls_drop_flight(d);
 	enn_dtls_drop_incoming(d);
 	for (size_t i = 0; i < ENN_DTLS_SLOTS; i++) {
@@ -337,7 +338,10 @@ static void dtls_expire(struct enn_engine *e, enn_time now)
 	if (now >= d->retransmit_at) {
 		enn_dtls_expire_flight(d, now);
 	}
-	/* What is to be acknowledged by now goes out with the next transmit. */
+	if (now >= d->ack_at) {
+		d->ack_due = true;
+		d->ack_at = ENN_TIME_NEVER;
+	}
 }
 
 /* ---- questions and post-connection interfaces ------------------------------------------------------------- */
@@ -424,6 +428,7 @@ static enum enn_status dtls_close(struct enn_engine *e, enn_time now, uint64_t c
 	if (d->state ==
 	    ENN_DTLS_STATE_HANDSHAKE) { /* canceled; nothing was accepted that could be lost */
 		d->pending = 0;
+		d->queue_sealed = d->queue_len; /* given back, and never to be sent */
 		d->alert = ENN_ALERT_USER_CANCELED;
 		d->alert_pending = true;
 		enn_dtls_closed(d);

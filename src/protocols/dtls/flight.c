@@ -59,6 +59,7 @@ static void forget_acks(struct enn_dtls *d)
 {
 	d->ack_count = 0;
 	d->ack_at = ENN_TIME_NEVER;
+	d->ack_due = false;
 }
 
 static void append(struct enn_dtls *d, struct enn_dtls_outgoing *m)
@@ -398,7 +399,12 @@ size_t enn_dtls_write_ack(struct enn_dtls *d, enn_time now, uint8_t *buf, size_t
 	struct enn_dtls_keys *keys = enn_dtls_send_keys(d);
 	size_t len = 2 + 16 * d->ack_count;
 
-	if (d->ack_count == 0 || now < d->ack_at || enn_dtls_record_fits(keys, cap) < len) {
+	if (!d->ack_due && now < d->ack_at) {
+		return 0;
+	}
+	d->ack_due = false;
+	d->ack_at = ENN_TIME_NEVER;
+	if (d->ack_count == 0 || enn_dtls_record_fits(keys, cap) < len) {
 		return 0;
 	}
 	struct enn_writer w = enn_writer_of(buf + enn_dtls_prefix(keys), len);
@@ -407,7 +413,6 @@ size_t enn_dtls_write_ack(struct enn_dtls *d, enn_time now, uint8_t *buf, size_t
 		enn_write_u64(&w, d->ack[i].epoch);
 		enn_write_u64(&w, d->ack[i].sequence);
 	}
-	d->ack_at = ENN_TIME_NEVER;
 	if (d->hs == NULL) { /* in the handshake later ones repeat them: this one may be lost */
 		d->ack_count = 0;
 	}

@@ -74,6 +74,24 @@ static bool is_whole(const struct enn_dtls_incoming *m)
 	return m->begun && enn_dtls_ranges_cover(&m->have, 0, m->len);
 }
 
+/* What only we send comes from somebody who sends it back to us. */
+static bool is_ours(const struct enn_dtls *d, uint8_t type)
+{
+	switch (type) {
+	case ENN_HS_CLIENT_HELLO:
+	case ENN_HS_CLIENT_KEY_EXCHANGE:
+		return !d->carrier.result.server;
+	case ENN_HS_HELLO_VERIFY_REQUEST:
+	case ENN_HS_SERVER_HELLO:
+	case ENN_HS_SERVER_KEY_EXCHANGE:
+	case ENN_HS_SERVER_HELLO_DONE:
+	case ENN_HS_ENCRYPTED_EXTENSIONS:
+		return d->carrier.result.server;
+	default:
+		return false;
+	}
+}
+
 /* True: it is, or was already, taken. */
 static bool take(struct enn_dtls *d, const struct fragment *f, enum enn_level level)
 {
@@ -128,6 +146,9 @@ void enn_dtls_take_fragments(struct enn_dtls *d, enn_time now, const struct enn_
 		struct fragment f;
 		if (!read_fragment(&r, &f)) {
 			return; /* in a plain record it may be anybody's */
+		}
+		if (is_ours(d, f.type)) {
+			return;
 		}
 		if (d->hs != NULL) {
 			begin_to_count(d, record, &f);

@@ -52,7 +52,7 @@ static void complete(struct enn_dtls *d, enn_time now)
 		return;
 	}
 	if (server) { /* RFC 9147 §5.8.1: the client's Finished is acknowledged by name */
-		d->ack_at = now;
+		d->ack_at = d->ack_count > 0 ? now : ENN_TIME_NEVER;
 		if (d->carrier.result.tickets_usable) {
 			send_tickets(d, now);
 		}
@@ -165,14 +165,10 @@ static void peer_closes(struct enn_dtls *d)
 	if (d->peer_closed || d->state != ENN_DTLS_STATE_OPEN) {
 		return;
 	}
+	/* Ours goes back, and that is the end: datagrams have no order, so nothing can be behind it
+	 * (RFC 5246 §7.2.1, RFC 9147 §5.10). */
 	d->peer_closed = true;
-	if (!d->closing) {
-		d->received = NULL;
-		d->received_len = 0;
-		d->received_flags = ENN_MESSAGE_FINAL;
-		d->pending |= ENN_DTLS_PENDING_RECEIVED;
-		d->closing = true; /* there is nobody left to send to (RFC 5246 §7.2.1) */
-	}
+	d->closing = true;
 }
 
 static void receive_alert(struct enn_dtls *d, const struct enn_dtls_record *record)

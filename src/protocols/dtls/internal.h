@@ -169,7 +169,8 @@ struct enn_dtls {
 	/* ---- acknowledgements (1.3) ---- */
 	struct enn_dtls_number ack[ENN_DTLS_ACKS];
 	size_t ack_count;
-	enn_time ack_at; /* when they go out; ENN_TIME_NEVER: not asked for */
+	enn_time ack_at; /* when they are due; ENN_TIME_NEVER: not asked for */
+	bool ack_due;	 /* with the next transmit */
 
 	/* ---- output ---- */
 	struct enn_message queue[ENN_DTLS_QUEUE];

@@ -178,12 +178,10 @@ void enn_dtls_transmit(struct enn_dtls *d, enn_time now, struct enn_batch *batch
 	batch->len = write_small(d, now, batch->buf, batch->cap);
 	batch->segment_size = batch->len;
 	if (batch->len == 0 && d->state == ENN_DTLS_STATE_OPEN) {
-		if (!d->peer_closed) {
-			write_data(d, batch);
-			watch_limit(d);
-		}
-		bool drained = d->queue_sealed == d->queue_len || d->peer_closed;
-		if (batch->len == 0 && d->closing && drained && !d->close_sent) {
+		write_data(d, batch);
+		watch_limit(d);
+		if (batch->len == 0 && d->closing && !d->close_sent &&
+		    d->queue_sealed == d->queue_len) {
 			write_close(d, batch);
 		}
 	}
