@@ -197,14 +197,24 @@ static bool is_meddled(const struct dgram_scenario *s)
 
 static void event(struct dgram_end *end, const struct enn_event *e)
 {
-	if (e->type == ENN_EVENT_FAILED && !is_meddled(end->h->w->s) && e->u.error.reason != ENN_REASON_TIMEOUT &&
-	    e->u.error.reason != ENN_REASON_CONNECTION_ABORTED &&
-	    !end->h->heap.failed && !end->h->random_failed) {
+	if (e->type == ENN_EVENT_FAILED && !is_meddled(end->h->w->s) &&
+	    e->u.error.reason != ENN_REASON_TIMEOUT &&
+	    e->u.error.reason != ENN_REASON_CONNECTION_ABORTED && !end->h->heap.failed &&
+	    !end->h->random_failed) {
 		dgram_violation(end->h->w, "%s: failed: %s", end->h->name, e->u.error.text);
 	}
 }
 
 /* ---- what holds ----------------------------------------------------------------------------------- */
+
+/* What is added behind a record leaves it good. */
+static bool validates(const struct dgram_host *h, const struct dgram_datagram *d)
+{
+	if (d->sender == DGRAM_STRANGER || d->sender == h->index) {
+		return false;
+	}
+	return dgram_is_news(h, d) || dgram_has(h->w->s, DGRAM_EXTEND);
+}
 
 static bool trusts(const struct dgram_host *h, const struct enn_address *a)
 {
@@ -296,6 +306,7 @@ static const struct dgram_protocol protocol = {
 	.event = event,
 	.describe = describe,
 	.trusts = trusts,
+	.validates = validates,
 	.memory = memory,
 	.lossless = loses_nothing,
 	.reach = reach,

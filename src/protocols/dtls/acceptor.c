@@ -24,9 +24,11 @@
 #define PARAMETERS 32u /* what a ClientHello must repeat, as a digest */
 #define COOKIE	   (ENN_COOKIE_OVERHEAD + ADDRESS + PARAMETERS)
 
-/* An association's place in the table. */
+/* The place of an association in the table, and of one that is to follow it: until the client has finished that
+ * handshake it has proved nothing, for what began it may be a replay (RFC 6347 §4.2.8, RFC 9147 §5.11). */
 struct entry {
 	struct enn_dtls *engine;
+	struct enn_dtls *next; /* NULL: none is on its way */
 	UT_hash_handle hh;
 	uint8_t key[KEY_LEN];
 };
@@ -86,8 +88,15 @@ static struct entry *find(const struct enn_dtls_hub *hub, const struct enn_path 
 static bool enter(struct enn_dtls_hub *hub, const struct enn_path *path, struct enn_dtls *d)
 {
 	const struct enn_env *env = hub->env;
-	struct entry *e = enn_alloc(env, sizeof(*e));
+	struct entry *e = find(hub, path);
 
+	if (e != NULL) {
+		e->next = d;
+		d->hub = hub;
+		hub->refs++;
+		return true;
+	}
+	e = enn_alloc(env, sizeof(*e));
 	if (e == NULL) {
 		return false;
 	}
@@ -110,9 +119,15 @@ void enn_dtls_leave_hub(struct enn_dtls *d)
 	struct entry *e = find(hub, &d->path);
 
 	d->hub = NULL;
-	if (e != NULL && e->engine == d) {
-		HASH_DEL(hub->table, e);
-		enn_free(env, e, sizeof(*e));
+	if (e != NULL && e->next == d) {
+		e->next = NULL;
+	} else if (e != NULL && e->engine == d) {
+		e->engine = e->next;
+		e->next = NULL;
+		if (e->engine == NULL) {
+			HASH_DEL(hub->table, e);
+			enn_free(env, e, sizeof(*e));
+		}
 	}
 	hub_release(hub);
 }
@@ -265,13 +280,14 @@ static void reply_retry(const struct enn_dtls_hub *hub, enn_time now, const stru
 /* ---- accepting --------------------------------------------------------------------------------- */
 
 static enum enn_status create(struct enn_dtls_hub *hub, const struct enn_path *path,
-			      struct enn_engine **out)
+			      const struct hello *h, struct enn_engine **out)
 {
 	const struct enn_engine_options options = {.path = *path};
 	struct enn_dtls *d = NULL;
 
 	ENN_TRY(enn_dtls_new(hub->env, hub->security, true, &options, &d, NULL));
 	d->carrier.want_cookie = true;
+	memcpy(d->hello_random, h->ch.random.data, ENN_HS_RANDOM);
 	if (!enter(hub, path, d)) {
 		enn_engine_free(&d->base);
 		return ENN_E_MEMORY;
@@ -280,15 +296,60 @@ static enum enn_status create(struct enn_dtls_hub *hub, const struct enn_path *p
 	return ENN_OK;
 }
 
-/* The association that was here before is over: its client began anew. Its engine learns nothing more. */
-static void supersede(struct entry *e)
+/* Of two with one client: it is over. Its peer hears nothing of that, for the other one is there. */
+static void dismiss(struct enn_dtls *d)
 {
-	struct enn_dtls *old = e->engine;
-
-	enn_dtls_leave_hub(old);
-	enn_dtls_fail(old, ENN_ALERT_CLOSE_NOTIFY, ENN_REASON_CONNECTION_ABORTED, "ClientHello",
+	enn_dtls_leave_hub(d);
+	enn_dtls_fail(d, ENN_ALERT_CLOSE_NOTIFY, ENN_REASON_CONNECTION_ABORTED, "ClientHello",
 		      "the client began anew from the same address");
-	old->alert_pending = false; /* it would reach the new one */
+	d->alert_pending = false;
+}
+
+/* The one that was to follow has come to its handshake's end: the earlier one is over. */
+static struct entry *settle(const struct enn_dtls_hub *hub, const struct enn_path *path)
+{
+	struct entry *e = find(hub, path);
+
+	if (e != NULL && e->next != NULL && e->next->state == ENN_DTLS_STATE_OPEN) {
+		dismiss(e->engine);
+		e = find(hub, path);
+	}
+	return e;
+}
+
+/* Whether a packet is of the handshake that is on its way: by its epoch, which the header shows. */
+static bool is_for_next(const struct entry *e, const struct enn_packet *p)
+{
+	struct enn_reader r = enn_reader_of(p->data, p->len);
+	uint8_t first = enn_read_u8(&r);
+
+	if ((first & ENN_DTLS_UNIFIED_MASK) == ENN_DTLS_UNIFIED) {
+		return (first & ENN_DTLS_UNIFIED_EPOCH) == ENN_DTLS_EPOCH_HANDSHAKE;
+	}
+	(void)enn_read_u16(&r);
+	/* In 1.2 both have the same epochs: the new one's counts from when it has keys. */
+	return enn_read_u16(&r) == ENN_DTLS_EPOCH_PLAIN ||
+	       e->next->receive[ENN_DTLS_SLOT_CURRENT].present;
+}
+
+static struct enn_engine *whose(const struct entry *e, const struct enn_packet *packets,
+				size_t count)
+{
+	if (e == NULL) {
+		return NULL;
+	}
+	bool next = e->next != NULL && count > 0 && is_for_next(e, &packets[0]);
+	return next ? &e->next->base : &e->engine->base;
+}
+
+/* The hello that an association began with, late or replayed, does not begin another. */
+static bool is_repeated(const struct entry *e, const struct hello *h)
+{
+	const uint8_t *random = h->ch.random.data;
+
+	return e != NULL &&
+	       (memcmp(e->engine->hello_random, random, ENN_HS_RANDOM) == 0 ||
+		(e->next != NULL && memcmp(e->next->hello_random, random, ENN_HS_RANDOM) == 0));
 }
 
 static enum enn_status accept(struct enn_acceptor *base, enn_time now, const struct enn_path *path,
@@ -296,17 +357,17 @@ static enum enn_status accept(struct enn_acceptor *base, enn_time now, const str
 			      struct enn_engine **out, bool *created)
 {
 	struct enn_dtls_hub *hub = ((struct acceptor *)base)->hub;
-	struct entry *e = find(hub, path);
+	struct entry *e = settle(hub, path);
 	struct hello h;
 
-	*out = NULL;
+	*out = whose(e, packets, count);
 	*created = false;
 	reply->len = 0;
 	bool busy = e != NULL && e->engine->state != ENN_DTLS_STATE_OPEN;
-	if (count == 0 || busy || !read_hello(hub, &packets[0], &h)) {
-		*out = e == NULL ? NULL : &e->engine->base;
+	if (count == 0 || busy || !read_hello(hub, &packets[0], &h) || is_repeated(e, &h)) {
 		return ENN_OK;
 	}
+	*out = NULL;
 	if (!brings_cookie(hub, now, path, &h)) {
 		reply->path = *path;
 		if (h.wants_13) {
@@ -316,10 +377,10 @@ static enum enn_status accept(struct enn_acceptor *base, enn_time now, const str
 		}
 		return ENN_OK;
 	}
-	if (e != NULL) {
-		supersede(e);
+	if (e != NULL && e->next != NULL) {
+		dismiss(e->next);
 	}
-	ENN_TRY(create(hub, path, out));
+	ENN_TRY(create(hub, path, &h, out));
 	*created = true;
 	return ENN_OK;
 }

@@ -133,6 +133,7 @@ struct enn_dtls {
 	struct enn_path path;
 	enn_time deadline;	  /* of the handshake */
 	struct enn_dtls_hub *hub; /* of an acceptor; NULL: none */
+	uint8_t hello_random[ENN_HS_RANDOM]; /* of the ClientHello that it was made for */
 
 	struct enn_dtls_keys send[ENN_DTLS_SLOTS];
 	struct enn_dtls_keys receive[ENN_DTLS_SLOTS];
