@@ -183,6 +183,19 @@ static bool unwrap(struct dgram_end *end, const struct enn_event *event, const u
 	return true;
 }
 
+/* Without connection IDs an association is bound to its addresses. */
+static bool moves(const struct dgram_scenario *s)
+{
+	for (size_t i = 0; i < s->deeds; i++) {
+		enum dgram_deed_kind kind = s->deed[i].kind;
+		if (!s->deed[i].off && (kind == DGRAM_DEED_REBIND || kind == DGRAM_DEED_MOVE ||
+					kind == DGRAM_DEED_RESTART)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The beginning of a handshake is in the clear: who changes it, or invents it, ends it. */
 static bool is_meddled(const struct dgram_scenario *s)
 {
@@ -197,7 +210,10 @@ static bool is_meddled(const struct dgram_scenario *s)
 
 static void event(struct dgram_end *end, const struct enn_event *e)
 {
-	if (e->type == ENN_EVENT_FAILED && !is_meddled(end->h->w->s) &&
+	/* A cookie that is brought from another address is refused. */
+	bool moved = moves(end->h->w->s) && e->u.error.origin == ENN_ORIGIN_PEER;
+
+	if (e->type == ENN_EVENT_FAILED && !is_meddled(end->h->w->s) && !moved &&
 	    e->u.error.reason != ENN_REASON_TIMEOUT &&
 	    e->u.error.reason != ENN_REASON_CONNECTION_ABORTED && !end->h->heap.failed &&
 	    !end->h->random_failed) {
@@ -232,19 +248,6 @@ static bool trusts(const struct dgram_host *h, const struct enn_address *a)
 static bool loses_nothing(const struct dgram_scenario *s)
 {
 	(void)s;
-	return false;
-}
-
-/* Without connection IDs an association is bound to its addresses. */
-static bool moves(const struct dgram_scenario *s)
-{
-	for (size_t i = 0; i < s->deeds; i++) {
-		enum dgram_deed_kind kind = s->deed[i].kind;
-		if (!s->deed[i].off && (kind == DGRAM_DEED_REBIND || kind == DGRAM_DEED_MOVE ||
-					kind == DGRAM_DEED_RESTART)) {
-			return true;
-		}
-	}
 	return false;
 }
 

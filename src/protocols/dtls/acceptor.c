@@ -287,6 +287,7 @@ static enum enn_status create(struct enn_dtls_hub *hub, const struct enn_path *p
 
 	ENN_TRY(enn_dtls_new(hub->env, hub->security, true, &options, &d, NULL));
 	d->carrier.want_cookie = true;
+	d->validated = true; /* by its cookie */
 	memcpy(d->hello_random, h->ch.random.data, ENN_HS_RANDOM);
 	if (!enter(hub, path, d)) {
 		enn_engine_free(&d->base);
@@ -363,8 +364,7 @@ static enum enn_status accept(struct enn_acceptor *base, enn_time now, const str
 	*out = whose(e, packets, count);
 	*created = false;
 	reply->len = 0;
-	bool busy = e != NULL && e->engine->state != ENN_DTLS_STATE_OPEN;
-	if (count == 0 || busy || !read_hello(hub, &packets[0], &h) || is_repeated(e, &h)) {
+	if (count == 0 || !read_hello(hub, &packets[0], &h) || is_repeated(e, &h)) {
 		return ENN_OK;
 	}
 	*out = NULL;

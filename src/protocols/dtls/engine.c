@@ -328,7 +328,7 @@ static void dtls_expire(struct enn_engine *e, enn_time now)
 {
 	struct enn_dtls *d = dtls(e);
 
-	if (d->state == ENN_DTLS_STATE_HANDSHAKE && now >= d->deadline) {
+	if (now >= d->deadline) {
 		enn_dtls_fail(d, ENN_ALERT_USER_CANCELED, ENN_REASON_TIMEOUT, "handshake",
 			      "the handshake took longer than %llu ms",
 			      (unsigned long long)

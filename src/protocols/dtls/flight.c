@@ -372,6 +372,9 @@ void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const uint8_t *data, si
 	if (d->out == NULL) {
 		measure(d, now);
 		enn_dtls_drop_flight(d);
+		if (d->state == ENN_DTLS_STATE_OPEN) {
+			d->deadline = ENN_TIME_NEVER;
+		}
 	} else if ((any || len == 2) && !d->out_waits && now >= d->fast_until) {
 		/* §7.2: what is missing goes out again without waiting for the timer. */
 		enn_dtls_flight_again(d);

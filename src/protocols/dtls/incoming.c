@@ -118,10 +118,11 @@ static bool take(struct enn_dtls *d, const struct fragment *f, enum enn_level le
 static void begin_to_count(struct enn_dtls *d, const struct enn_dtls_record *record,
 			   const struct fragment *f)
 {
-	if (!d->carrier.result.server || d->validated || d->next_number != 0 ||
-	    d->incoming[0].begun || f->number > 1 || f->type != ENN_HS_CLIENT_HELLO) {
+	if (!d->carrier.result.server || d->counting || f->number > 1 ||
+	    f->type != ENN_HS_CLIENT_HELLO) {
 		return;
 	}
+	d->counting = true;
 	d->next_number = f->number;
 	d->carrier.message_out = f->number;
 	/* RFC 6347 §4.2.1: what was answered before used this number. */

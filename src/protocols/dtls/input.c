@@ -39,7 +39,10 @@ static void complete(struct enn_dtls *d, enn_time now)
 	enn_handshake_free(d->hs);
 	d->hs = NULL;
 	d->state = ENN_DTLS_STATE_OPEN;
-	d->deadline = ENN_TIME_NEVER;
+	/* A client of 1.3 is done before its Finished is acknowledged: until then its time goes on. */
+	if (enn_dtls_is_12(d) || server) {
+		d->deadline = ENN_TIME_NEVER;
+	}
 	d->pending |= ENN_DTLS_PENDING_READY;
 	if (d->session != NULL) {
 		d->pending |= ENN_DTLS_PENDING_SESSION;

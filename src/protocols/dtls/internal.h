@@ -150,6 +150,7 @@ struct enn_dtls {
 
 	/* ---- reassembly (incoming.c) ---- */
 	uint16_t next_number; /* of the message whose turn it is */
+	bool counting;	      /* the first message has come, from which the numbers count */
 	struct enn_dtls_incoming incoming[ENN_DTLS_WINDOW];
 	size_t incoming_bytes;
 
