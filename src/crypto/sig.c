@@ -72,17 +72,14 @@ static enum enn_status verify_whole(struct enn_key *key, const uint8_t *data, si
 	return ok ? ENN_OK : ENN_E_CRYPTO;
 }
 
-enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *alg,
-			 struct enn_private_key *key, const uint8_t *data, size_t len, uint8_t *sig,
-			 size_t *sig_len)
+static enum enn_status sign(const struct enn_env *env, const struct enn_sig_alg *alg,
+			    struct enn_private_key *key, const uint8_t *data, size_t len,
+			    uint8_t *sig, size_t *sig_len)
 {
 	uint8_t digest[ENN_MAX_HASH];
 	enum enn_status status = ENN_E_CRYPTO;
 	const size_t room = *sig_len;
 
-	if (!enn_key_fits(alg, &key->key)) {
-		return ENN_E_CRYPTO;
-	}
 	ERR_set_mark();
 	if (alg->hash < 0) {
 		status = sign_whole(&key->key, data, len, sig, sig_len);
@@ -97,6 +94,14 @@ enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *al
 	ERR_pop_to_mark();
 	/* Out of memory, ECDSA in libcrypto 3.0 answers success with a length of (unsigned)-1. */
 	return status == ENN_OK && (*sig_len == 0 || *sig_len > room) ? ENN_E_CRYPTO : status;
+}
+
+enum enn_status enn_sign(const struct enn_env *env, const struct enn_sig_alg *alg,
+			 struct enn_private_key *key, const uint8_t *data, size_t len, uint8_t *sig,
+			 size_t *sig_len)
+{
+	return enn_key_fits(alg, &key->key) ? sign(env, alg, key, data, len, sig, sig_len)
+					    : ENN_E_CRYPTO;
 }
 
 static enum enn_status verify(const struct enn_env *env, const struct enn_sig_alg *alg,
@@ -134,9 +139,26 @@ static bool is_ecdsa(enum enn_key_type type)
 	return type == ENN_KEY_P256 || type == ENN_KEY_P384;
 }
 
+static bool fits12(const struct enn_sig_alg *alg, const struct enn_key *key)
+{
+	return enn_key_fits(alg, key) || (is_ecdsa(alg->key) && is_ecdsa(key->type));
+}
+
+bool enn_sig_fits_private12(const struct enn_sig_alg *alg, const struct enn_private_key *key)
+{
+	return fits12(alg, &key->key);
+}
+
 bool enn_sig_fits_public12(const struct enn_sig_alg *alg, const struct enn_public_key *key)
 {
-	return enn_key_fits(alg, &key->key) || (is_ecdsa(alg->key) && is_ecdsa(key->key.type));
+	return fits12(alg, &key->key);
+}
+
+enum enn_status enn_sign12(const struct enn_env *env, const struct enn_sig_alg *alg,
+			   struct enn_private_key *key, const uint8_t *data, size_t len,
+			   uint8_t *sig, size_t *sig_len)
+{
+	return fits12(alg, &key->key) ? sign(env, alg, key, data, len, sig, sig_len) : ENN_E_CRYPTO;
 }
 
 enum enn_status enn_verify12(const struct enn_env *env, const struct enn_sig_alg *alg,

@@ -39,7 +39,11 @@ enum enn_status enn_verify(const struct enn_env *env, const struct enn_sig_alg *
 			   struct enn_public_key *key, const uint8_t *data, size_t len,
 			   const uint8_t *sig, size_t sig_len);
 
-/* In TLS 1.2 an ECDSA scheme is not bound to its curve (RFC 8422 §5.1.1): the same two with that. */
+/* In TLS 1.2 an ECDSA scheme is not bound to its curve (RFC 8422 §5.1.1): the same four with that. */
+bool enn_sig_fits_private12(const struct enn_sig_alg *alg, const struct enn_private_key *key);
+enum enn_status enn_sign12(const struct enn_env *env, const struct enn_sig_alg *alg,
+			   struct enn_private_key *key, const uint8_t *data, size_t len,
+			   uint8_t *sig, size_t *sig_len);
 bool enn_sig_fits_public12(const struct enn_sig_alg *alg, const struct enn_public_key *key);
 enum enn_status enn_verify12(const struct enn_env *env, const struct enn_sig_alg *alg,
 			     struct enn_public_key *key, const uint8_t *data, size_t len,

@@ -5,9 +5,20 @@
  */
 #include "handshake/reasons.h"
 
+static bool can_sign(const struct enn_credential *k, const struct enn_sig_alg *alg, bool any_curve)
+{
+	if (k->key ==
+	    NULL) { /* whoever has it is told the scheme, and takes its curve for the key's */
+		return alg->key == (k->type == ENN_CREDENTIAL_RAW_KEY
+					    ? k->key_type
+					    : enn_chain_key_type(k->chain));
+	}
+	return any_curve ? enn_sig_fits_private12(alg, k->key) : enn_sig_fits_private(alg, k->key);
+}
+
 /* The first scheme in our order that the peer accepts and the credential's key can make. */
-static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_credential *k,
-			   struct enn_bytes signatures)
+static uint16_t first_scheme(const struct enn_handshake *hs, const struct enn_credential *k,
+			     struct enn_bytes signatures, bool any_curve)
 {
 	const struct enn_code_list *ours = enn_security_list(hs->security, ENN_SECURITY_SIGNATURES);
 
@@ -18,14 +29,22 @@ static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_cred
 		    !enn_u16_list_has(signatures, ours->code[i])) {
 			continue;
 		}
-		enum enn_key_type type = k->type == ENN_CREDENTIAL_RAW_KEY
-						 ? k->key_type
-						 : enn_chain_key_type(k->chain);
-		if (k->key != NULL ? enn_sig_fits_private(alg, k->key) : alg->key == type) {
+		if (can_sign(k, alg, any_curve)) {
 			return ours->code[i];
 		}
 	}
 	return 0;
+}
+
+/* In TLS 1.2 a P-256 key may sign a SHA-384 hash, for a peer that takes nothing else. */
+static uint16_t scheme_for(const struct enn_handshake *hs, const struct enn_credential *k,
+			   struct enn_bytes signatures)
+{
+	uint16_t scheme = first_scheme(hs, k, signatures, false);
+
+	return scheme == 0 && hs->c->result.version == ENN_TLS_1_2
+		       ? first_scheme(hs, k, signatures, true)
+		       : scheme;
 }
 
 static size_t split_names(struct enn_bytes list, struct enn_bytes *names, size_t max)
@@ -79,6 +98,8 @@ enum fit {
 	FIT_ALL = FIT_SIGNATURES | FIT_AUTHORITY | FIT_NAME,
 };
 
+_Static_assert(FIT_ALL == ENN_CERTIFICATE_FITS_ALL, "what hs->own_fit is compared with");
+
 /* How well a credential fits: whose it is counts most, then whether the peer can check it. */
 static unsigned fit_of(const struct enn_credential *k, const struct wish *wish)
 {
@@ -116,11 +137,13 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 	hs->own = NULL;
 	hs->own_scheme = 0;
 	hs->own_fits_name = false;
+	hs->own_fit = 0;
 	if (hs->given != NULL) { /* the application knows whose it is */
 		hs->own_scheme = usable_scheme(hs, hs->given, signatures);
 		if (hs->own_scheme != 0) {
 			hs->own = hs->given;
 			hs->own_fits_name = true;
+			hs->own_fit = FIT_ALL;
 			return true;
 		}
 	}
@@ -137,6 +160,7 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 		}
 	}
 	hs->own_fits_name = (best & (FIT_NAME | FIT_WILDCARD)) != 0;
+	hs->own_fit = best;
 	return hs->own != NULL;
 }
 
@@ -192,7 +216,8 @@ static enum enn_status check_name(struct enn_handshake *hs, const struct enn_cli
 								    : hs->c->result.server_name);
 }
 
-static enum enn_status choose_server(struct enn_handshake *hs, const struct enn_client_hello *ch)
+static enum enn_status choose_server(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				     struct enn_bytes signatures)
 {
 	struct enn_bytes types;
 
@@ -215,22 +240,31 @@ static enum enn_status choose_server(struct enn_handshake *hs, const struct enn_
 		hs->own_type = types.data[i];
 		if ((hs->own_type == ENN_CERTIFICATE_X509 ||
 		     hs->own_type == ENN_CERTIFICATE_RAW_KEY) &&
-		    enn_certificate_choose(hs, ch->signatures, ch->server_name, ch->authorities)) {
-			enn_reasons_certificate(hs, ch->server_name);
+		    enn_certificate_choose(hs, signatures, ch->server_name, ch->authorities)) {
 			return check_name(hs, ch);
 		}
 	}
 	return none_fits(hs, types);
 }
 
-enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
-					      const struct enn_client_hello *ch)
+enum enn_status enn_certificate_try_server(struct enn_handshake *hs,
+					   const struct enn_client_hello *ch,
+					   struct enn_bytes signatures)
 {
-	hs->cert_signatures = ch->cert_signatures;
-	enum enn_status status = choose_server(hs, ch);
+	/* Whatever we may sign with, our certificates may be signed with all that the client takes. */
+	hs->cert_signatures = ch->cert_signatures.len > 0 ? ch->cert_signatures : ch->signatures;
+	enum enn_status status = choose_server(hs, ch, signatures);
 	hs->cert_signatures =
 		(struct enn_bytes){NULL, 0}; /* the message does not outlive the call */
 	return status;
+}
+
+enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
+					      const struct enn_client_hello *ch)
+{
+	ENN_TRY(enn_certificate_try_server(hs, ch, ch->signatures));
+	enn_reasons_certificate(hs, ch->server_name);
+	return ENN_OK;
 }
 
 bool enn_certificate_wanted(const struct enn_handshake *hs)

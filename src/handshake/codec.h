@@ -90,6 +90,7 @@ struct enn_client_hello {
 	struct enn_bytes compression;
 	uint32_t has;
 	struct enn_bytes server_name;	  /* the host_name, empty if the list had none */
+	bool bad_server_name;		  /* … or more than one, or what is no name */
 	struct enn_bytes groups;	  /* u16 each */
 	struct enn_bytes signatures;	  /* u16 each */
 	struct enn_bytes cert_signatures; /* u16 each */
@@ -170,6 +171,10 @@ struct enn_certificate_verify {
 };
 bool enn_parse_certificate_verify(struct enn_bytes body, struct enn_certificate_verify *out,
 				  struct enn_fault *fault);
+
+/* A certificate's status (RFC 6066 §8), in TLS 1.3 the content of an extension: the OCSP response. */
+bool enn_parse_certificate_status(struct enn_bytes body, const char *where,
+				  struct enn_bytes *response, struct enn_fault *fault);
 
 struct enn_new_session_ticket {
 	uint32_t lifetime;

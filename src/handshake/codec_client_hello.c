@@ -12,7 +12,18 @@ static bool u16_list(struct enn_reader *data, struct enn_bytes *out)
 	return enn_reader_done(data) && out->len % 2 == 0;
 }
 
-/* RFC 6066 §3: a list of names; only host_name (0) is defined and it may come once. */
+/* RFC 6066 §3: a host name is ASCII. What no terminal or log should have to show does not go further. */
+static bool is_host_name(struct enn_bytes name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.data[i] <= ' ' || name.data[i] > '~') {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A list of names; only host_name (0) is defined and it may come once. */
 static bool server_name(struct enn_reader *data, struct enn_client_hello *out)
 {
 	struct enn_reader list = enn_read_sub(data, 2, 1, UINT16_MAX);
@@ -22,10 +33,11 @@ static bool server_name(struct enn_reader *data, struct enn_client_hello *out)
 		if (type != 0) {
 			continue;
 		}
-		if (out->server_name.len > 0 || memchr(name.data, 0, name.len) != NULL) {
-			return false;
+		if (enn_reader_ok(&list)) {
+			out->bad_server_name = out->server_name.len > 0 || out->bad_server_name ||
+					       !is_host_name(name);
+			out->server_name = name;
 		}
-		out->server_name = name;
 	}
 	return enn_reader_done(data) && enn_reader_done(&list);
 }
@@ -175,6 +187,10 @@ bool enn_parse_client_hello(struct enn_bytes body, bool datagram, struct enn_cli
 			return enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, "ClientHello",
 					       "has a malformed extension");
 		}
+	}
+	if (out->bad_server_name) { /* well-formed, but it says nothing */
+		return enn_codec_fault(fault, ENN_ALERT_ILLEGAL_PARAMETER,
+				       "ClientHello.server_name", "is not one host name");
 	}
 	return true;
 }

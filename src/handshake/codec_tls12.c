@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Parsers of the messages that only TLS 1.2 has, or that it has in another form (RFC 5246 §7.4, RFC 8422 §5,
- * RFC 5489 §2, RFC 5077 §3.3).
+ * RFC 5489 §2, RFC 5077 §3.3, RFC 6066 §8).
  */
 #include "handshake/codec_util.h"
 #include "handshake/tls12.h"
 
 #define NAMED_CURVE 3 /* the only curve_type left (RFC 8422 §5.4) */
+#define STATUS_OCSP 1
 
 bool enn_parse_server_key_exchange(struct enn_bytes body, bool psk,
 				   struct enn_tls12_key_exchange *out, struct enn_fault *fault)
@@ -108,4 +109,19 @@ bool enn_parse_ticket12(struct enn_bytes body, uint32_t *lifetime, struct enn_by
 	*ticket = enn_read_vector(&r, 2, 0, UINT16_MAX); /* empty: there is none after all */
 	return enn_reader_done(&r) || enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR,
 						      "NewSessionTicket", "has a wrong length");
+}
+
+bool enn_parse_certificate_status(struct enn_bytes body, const char *where,
+				  struct enn_bytes *response, struct enn_fault *fault)
+{
+	struct enn_reader r = enn_reader_of(body.data, body.len);
+	uint8_t type = enn_read_u8(&r);
+
+	if (enn_reader_ok(&r) && type != STATUS_OCSP) {
+		return enn_codec_fault(fault, ENN_ALERT_ILLEGAL_PARAMETER, where,
+				       "has a status of a type that was not asked for");
+	}
+	*response = enn_read_vector(&r, 3, 1, 0xffffff);
+	return enn_reader_done(&r) ||
+	       enn_codec_fault(fault, ENN_ALERT_DECODE_ERROR, where, "has a malformed status");
 }

@@ -155,6 +155,7 @@ struct enn_handshake {
 	/* The peer's signature_algorithms_cert, or signature_algorithms; borrowed while one is chosen. */
 	struct enn_bytes cert_signatures;
 	bool own_fits_name;	    /* server: `own` is for the name that was asked for */
+	unsigned own_fit;	    /* how well it suits the peer, up to ENN_CERTIFICATE_FITS_ALL */
 	struct enn_credential *own; /* the credential to authenticate with, or NULL */
 	uint16_t own_scheme;
 
@@ -552,6 +553,7 @@ enum enn_status enn_compress_receive(struct enn_handshake *hs, struct enn_bytes 
 				     uint8_t **plain, size_t *plain_len);
 
 /* ---- certificate.c ----------------------------------------------------------------------------- */
+#define ENN_CERTIFICATE_FITS_ALL 11u
 /* Chooses an own credential of own_type and a scheme for the peer's signature algorithms, name (server; may be
  * empty) and authorities (client). False: none fits. */
 bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signatures,
@@ -559,6 +561,10 @@ bool enn_certificate_choose(struct enn_handshake *hs, struct enn_bytes signature
 /* Server: own and peer's certificate types, the own credential and scheme. Fails with the alert that fits. */
 enum enn_status enn_certificate_choose_server(struct enn_handshake *hs,
 					      const struct enn_client_hello *ch);
+/* The same among keys for some of the client's signature algorithms, and untold: a server of TLS 1.2 compares. */
+enum enn_status enn_certificate_try_server(struct enn_handshake *hs,
+					   const struct enn_client_hello *ch,
+					   struct enn_bytes signatures);
 /* The names of the authorities that were given (RFC 8446 §4.2.4), with sendAuthorities; how much room that
  * takes. */
 void enn_certificate_write_names(const struct enn_handshake *hs, struct enn_writer *w);

@@ -7,16 +7,6 @@
  */
 #include "handshake/internal.h"
 
-static bool is_host_name(struct enn_bytes name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		if (name.data[i] <= ' ' || name.data[i] > '~') {
-			return false;
-		}
-	}
-	return name.len <= 255;
-}
-
 enum enn_status enn_server_name_ask(struct enn_handshake *hs, const struct enn_client_hello *ch,
 				    struct enn_bytes message, enum enn_handshake_outcome *outcome,
 				    bool *ask)
@@ -25,7 +15,7 @@ enum enn_status enn_server_name_ask(struct enn_handshake *hs, const struct enn_c
 	if (!hs->security->ask_credential || hs->credential_answered) {
 		return ENN_OK;
 	}
-	if (!is_host_name(ch->server_name)) {
+	if (ch->server_name.len > 255) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_UNRECOGNIZED_NAME,
 					  ENN_REASON_PROTOCOL_FAILED, "ClientHello.server_name",
 					  "the client asks for what is no host name");

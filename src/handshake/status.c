@@ -88,18 +88,11 @@ enum enn_status enn_status_receive(struct enn_handshake *hs, struct enn_bytes bo
 				   const char *where)
 {
 	struct enn_handshake_result *result = &hs->c->result;
-	struct enn_reader r = enn_reader_of(body.data, body.len);
-	uint8_t type = enn_read_u8(&r);
-	struct enn_bytes response = enn_read_vector(&r, 3, 1, 0xffffff);
+	struct enn_bytes response;
+	struct enn_fault fault;
 
-	if (!enn_reader_done(&r)) {
-		return enn_handshake_fail(hs->c, ENN_ALERT_DECODE_ERROR, ENN_REASON_PROTOCOL_FAILED,
-					  where, "the certificate status is malformed");
-	}
-	if (type != STATUS_OCSP) {
-		return enn_handshake_fail(
-			hs->c, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED, where,
-			"a certificate status of type %u was not asked for", type);
+	if (!enn_parse_certificate_status(body, where, &response, &fault)) {
+		return enn_hs_fault(hs, &fault);
 	}
 	if (enn_hs_copy(hs->env, &result->peer_status, &result->peer_status_len, response) !=
 	    ENN_OK) {

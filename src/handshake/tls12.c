@@ -300,7 +300,7 @@ enum enn_status enn_tls12_sign(struct enn_handshake *hs, struct enn_bytes data,
 		return ENN_OK;
 	}
 	*len = ENN_MAX_SIGNATURE;
-	if (enn_sign(hs->env, alg, hs->own->key, data.data, data.len, out, len) != ENN_OK) {
+	if (enn_sign12(hs->env, alg, hs->own->key, data.data, data.len, out, len) != ENN_OK) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_INTERNAL_ERROR,
 					  ENN_REASON_ESTABLISHMENT_FAILED, "signature",
 					  "signing with %s failed", alg->name);

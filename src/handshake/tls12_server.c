@@ -5,6 +5,8 @@
 #include "handshake/reasons.h"
 #include "handshake/tls12.h"
 
+#define P_256 0x0017 /* secp256r1, which everybody has */
+
 static enum enn_status fail(struct enn_handshake *hs, enum enn_alert alert, enum enn_reason reason,
 			    const char *where, const char *what)
 {
@@ -58,13 +60,17 @@ static enum enn_status check_hello(struct enn_handshake *hs, const struct enn_cl
 	return check_points(hs, ch);
 }
 
-/* RFC 8422 §5.1: who names no groups takes any; we take our first. */
+/* RFC 8422 §4: who names no groups takes any. Such a client is older than X25519: P-256 if it is allowed here, else
+ * our first. */
 static const struct enn_kx_alg *choose_group(const struct enn_handshake *hs,
 					     const struct enn_client_hello *ch)
 {
 	const struct enn_code_list *ours = enn_security_list(hs->security, ENN_SECURITY_GROUPS);
 	bool any = !(ch->has & ENN_HAS_SUPPORTED_GROUPS);
 
+	if (any && enn_code_list_has(ours, P_256)) {
+		return enn_kx_alg_by_tls(P_256);
+	}
 	for (size_t i = 0; i < ours->count; i++) {
 		const struct enn_kx_alg *group = enn_kx_alg_by_tls(ours->code[i]);
 		if (group != NULL && !enn_kx_is_hybrid(group) &&
@@ -87,34 +93,56 @@ static bool has_psk(const struct enn_security *s)
 	return s->ask_psk;
 }
 
-/* Whether we can authenticate as the suite wants; then the credential is chosen. */
-static enum enn_status try_suite(struct enn_handshake *hs, const struct enn_client_hello *ch,
-				 const struct enn_tls_suite *suite, bool *fits)
+/* Chooses the credential among those of one kind of key. */
+static enum enn_status try_kind(struct enn_handshake *hs, const struct enn_client_hello *ch,
+				enum enn_suite_auth auth)
 {
 	uint8_t schemes[2 * ENN_SECURITY_LIST_MAX + 64];
-	struct enn_client_hello narrowed = *ch;
+	struct enn_bytes usable =
+		enn_tls12_filter_schemes(ch->signatures, auth, schemes, sizeof(schemes));
 
-	if (suite->auth == ENN_SUITE_PSK) {
-		*fits = has_psk(hs->security);
-		return ENN_OK;
-	}
 	/* Without the extension SHA-1 is meant (RFC 5246 §7.4.1.4.1), which is not to be had here. */
-	if (!(ch->has & ENN_HAS_SIGNATURE_ALGORITHMS)) {
-		return ENN_OK;
+	if (usable.len == 0) {
+		return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
+			    "ClientHello.signature_algorithms", "none is for this kind of key");
 	}
-	narrowed.signatures =
-		enn_tls12_filter_schemes(ch->signatures, suite->auth, schemes, sizeof(schemes));
-	*fits = narrowed.signatures.len > 0 &&
-		enn_certificate_choose_server(hs, &narrowed) == ENN_OK;
-	return ENN_OK;
+	return enn_certificate_try_server(hs, ch, usable);
 }
 
+/* What each way to authenticate is worth to this client: 0 for one that cannot be gone. */
+struct worth {
+	bool known[ENN_SUITE_PSK + 1];
+	unsigned of[ENN_SUITE_PSK + 1];
+	struct enn_error telling; /* what no other suite mends is the better answer in the end */
+};
+
+static unsigned worth_of(struct enn_handshake *hs, const struct enn_client_hello *ch,
+			 enum enn_suite_auth auth, struct worth *worth)
+{
+	if (worth->known[auth]) {
+		return worth->of[auth];
+	}
+	worth->known[auth] = true;
+	if (auth == ENN_SUITE_PSK) { /* no name, issuer or signature could be wrong with it */
+		worth->of[auth] = has_psk(hs->security) ? 1 + ENN_CERTIFICATE_FITS_ALL : 0;
+	} else if (try_kind(hs, ch, auth) == ENN_OK) {
+		worth->of[auth] = 1 + hs->own_fit;
+	} else if (hs->c->error.wire_code == ENN_ALERT_UNRECOGNIZED_NAME ||
+		   hs->c->error.wire_code == ENN_ALERT_UNSUPPORTED_CERTIFICATE) {
+		worth->telling = hs->c->error;
+	}
+	return worth->of[auth];
+}
+
+/* Suite and certificate belong together: of the shared suites the first whose kind of key has the certificate that
+ * suits the client best, so that who asks for a name with an RSA key is not shown another's ECDSA key. */
 static enum enn_status choose_suite(struct enn_handshake *hs, const struct enn_client_hello *ch)
 {
 	const struct enn_code_list *ours =
 		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
 	struct enn_error before = hs->c->error;
-	struct enn_error telling = {.status = ENN_OK};
+	struct worth worth = {.telling = {.status = ENN_OK}};
+	const struct enn_tls_suite *best = NULL;
 	bool any = false;
 	bool cbc = false;
 
@@ -122,33 +150,35 @@ static enum enn_status choose_suite(struct enn_handshake *hs, const struct enn_c
 
 	for (size_t i = 0; i < ours->count; i++) {
 		const struct enn_tls_suite *suite = enn_tls12_suite(hs, ours->code[i]);
-		bool fits = false;
 		if (suite == NULL || !enn_u16_list_has(ch->cipher_suites, suite->code) ||
 		    (!cbc && enn_tls_suite_mac_len(suite) > 0)) {
 			continue;
 		}
 		any = true;
-		ENN_TRY(try_suite(hs, ch, suite, &fits));
-		if (fits) {
-			hs->c->error = before; /* what suites before this one lacked */
-			hs->c->result.suite = suite;
-			return ENN_OK;
-		}
-		/* What no other suite mends is the better answer in the end. */
-		if (hs->c->error.wire_code == ENN_ALERT_UNRECOGNIZED_NAME ||
-		    hs->c->error.wire_code == ENN_ALERT_UNSUPPORTED_CERTIFICATE) {
-			telling = hs->c->error;
+		if (worth_of(hs, ch, suite->auth, &worth) > 0 &&
+		    (best == NULL || worth.of[suite->auth] > worth.of[best->auth])) {
+			best = suite;
 		}
 	}
-	if (telling.status != ENN_OK) {
-		hs->c->error = telling;
+	if (best == NULL && worth.telling.status != ENN_OK) {
+		hs->c->error = worth.telling;
 		return ENN_E_FAILED;
 	}
-	return fail(hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
-		    "ClientHello.cipher_suites",
-		    any ? "no certificate or key fits the client's cipher suites and signature "
-			  "algorithms"
-			: "no cipher suite is shared");
+	if (best == NULL) {
+		return fail(
+			hs, ENN_ALERT_HANDSHAKE_FAILURE, ENN_REASON_NO_SHARED_PARAMETERS,
+			"ClientHello.cipher_suites",
+			any ? "no certificate or key fits the client's cipher suites and signature "
+			      "algorithms"
+			    : "no cipher suite is shared");
+	}
+	hs->c->error = before; /* what the others lacked */
+	hs->c->result.suite = best;
+	if (best->auth != ENN_SUITE_PSK) { /* the last that was tried may be of another kind */
+		ENN_TRY(try_kind(hs, ch, best->auth));
+		enn_reasons_certificate(hs, ch->server_name);
+	}
+	return ENN_OK;
 }
 
 /* ---- ServerHello ----------------------------------------------------------------------------------------- */

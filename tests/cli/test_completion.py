@@ -57,12 +57,13 @@ def test_options(command):
 
 
 def test_options_of_sections():
-    first, wireguard, ech = re.split("^keygen [a-z]+ ", help_of("keygen"), flags=re.M)
+    first, wireguard, ech, pool = re.split("^keygen [a-z-]+ ", help_of("keygen"), flags=re.M)
     assert_known(options_of(first), "keygen")
     assert_known(options_of(wireguard), "keygen", "wireguard")
     assert_known(options_of(ech), "keygen", "ech")
+    assert_known(options_of(pool), "keygen", "pool-key")
     assert complete("keygen", "w") == ["wireguard"]
-    assert complete("keygen", "") == ["wireguard", "ech"]
+    assert complete("keygen", "") == ["wireguard", "ech", "pool-key"]
     assert complete("connect", "tls://host:1", "--js") == ["--json"]
 
 

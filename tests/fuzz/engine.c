@@ -50,11 +50,21 @@ struct world {
 	const uint8_t *in;
 	size_t left;
 	enn_time now;
+	struct session *session;
 };
 
 static const uint8_t app_data[20000] = {'d', 'a', 't', 'a'};
-static uint8_t session[4096]; /* of a first, honest connection: the same for every input */
-static size_t session_len;
+/* Of first, honest connections, of each version one: the same for every input. */
+static struct session {
+	uint8_t data[4096];
+	size_t len;
+} sessions[2];
+
+/* That of TLS 1.2, where nothing else is spoken. */
+static struct session *session_of(uint8_t options)
+{
+	return &sessions[(options & 24) == 8];
+}
 
 static uint8_t next(struct world *w)
 {
@@ -292,8 +302,8 @@ static struct enn_engine *make_engine(bool server, uint8_t flags, uint8_t option
 	struct enn_engine_options options = {.server_name = "localhost"};
 
 	if (options_byte & 1) {
-		options.session = session;
-		options.session_len = session_len;
+		options.session = session_of(options_byte)->data;
+		options.session_len = session_of(options_byte)->len;
 	}
 	FUZZ_ASSERT((server ? enn_engine_new_server(&enn_tls_protocol, fuzz_env(), s, &options, &e,
 						    &error)
@@ -338,9 +348,9 @@ static void on_event(struct world *w, struct side *side, const struct enn_event 
 		break;
 	}
 	case ENN_EVENT_STORE_SESSION:
-		if (session_len == 0 && event->u.session.len <= sizeof(session)) {
-			memcpy(session, event->u.session.data, event->u.session.len);
-			session_len = event->u.session.len;
+		if (w->session->len == 0 && event->u.session.len <= sizeof(w->session->data)) {
+			memcpy(w->session->data, event->u.session.data, event->u.session.len);
+			w->session->len = event->u.session.len;
 		}
 		break;
 	case ENN_EVENT_CLOSED:
@@ -540,6 +550,7 @@ static void run(bool server, uint8_t flags, uint8_t options, const uint8_t *data
 	w.in = data;
 	w.left = size;
 	w.now = ENN_SECOND;
+	w.session = session_of(options);
 	w.victim.engine = make_engine(server, flags, options);
 	w.helper.engine = make_engine(!server, flags, options);
 	for (int i = 0; i < (options >> 1 & 3); i++) {
@@ -565,10 +576,12 @@ void fuzz_engine(bool server, const uint8_t *data, size_t size)
 
 	(void)fuzz_env();
 	fuzz_env_reset();
-	if (session_len == 0) {
+	if (sessions[0].len == 0) {
 		run(false, 4, 0, honest, sizeof(honest)); /* a session that allows early data */
-		FUZZ_ASSERT(session_len > 0);
 		fuzz_env_reset();
+		run(false, 4, 8, honest, sizeof(honest));
+		fuzz_env_reset();
+		FUZZ_ASSERT(sessions[0].len > 0 && sessions[1].len > 0);
 	}
 	if (size >= 2) {
 		run(server, data[0], data[1], data + 2, size - 2);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writes seeds from real handshakes: the messages of a connection with a certificate, one file a message, for the
- * parsers. usage: make_corpus DIRECTORY (with the targets' folders in it)
+ * Writes seeds from real handshakes: the messages of connections with a certificate, and in TLS 1.2 with a raw public
+ * key and a PSK too, one file a message, for the parsers. usage: make_corpus DIRECTORY (with the targets' folders in it)
  */
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -17,6 +17,7 @@
 
 static const char *directory;
 static int serial;
+static bool raw_keys; /* the certificates of this connection are such */
 
 static void save(const char *target, int prefix, const uint8_t *data, size_t len)
 {
@@ -64,6 +65,40 @@ static void save_message(uint8_t type, const uint8_t *body, size_t len)
 	}
 }
 
+/* See fuzz_tls12_message.c for the first byte. */
+static void save_message12(const struct enn_handshake_result *result, uint8_t type,
+			   const uint8_t *body, size_t len)
+{
+	bool psk = result->suite->auth == ENN_SUITE_PSK;
+	uint8_t more[4096] = {2}; /* certificates are allowed */
+
+	switch (type) {
+	case ENN_HS_SERVER_KEY_EXCHANGE:
+		save("tls12_message", psk ? 1 : 0, body, len);
+		break;
+	case ENN_HS_CLIENT_KEY_EXCHANGE:
+		save("tls12_message", psk ? 3 : 2, body, len);
+		break;
+	case ENN_HS_CERTIFICATE:
+		FUZZ_ASSERT(len < sizeof(more));
+		memcpy(more + 1, body, len);
+		save("tls12_message", raw_keys ? 5 : 4, more, len + 1);
+		break;
+	case ENN_HS_CERTIFICATE_REQUEST:
+		save("tls12_message", 6, body, len);
+		break;
+	case ENN_HS_NEW_SESSION_TICKET:
+		save("tls12_message", 7, body, len);
+		break;
+	case ENN_HS_CERTIFICATE_STATUS:
+		save("tls12_message", 8, body, len);
+		break;
+	default: /* hellos are of one form in both, Finished has none */
+		save_message(type, body, len);
+		break;
+	}
+}
+
 static const struct enn_handshake_carrier_ops *real_ops;
 
 static void spy_commit(struct enn_handshake_carrier *c, enum enn_level level, uint8_t type,
@@ -72,7 +107,11 @@ static void spy_commit(struct enn_handshake_carrier *c, enum enn_level level, ui
 	const struct enn_tls *t = enn_tls_of(c);
 	const uint8_t *message = t->flight.mem + t->flight.tail;
 
-	save_message(type, message + 4, len - 4);
+	if (c->result.version == ENN_TLS_1_2) {
+		save_message12(&c->result, type, message + 4, len - 4);
+	} else {
+		save_message(type, message + 4, len - 4);
+	}
 	real_ops->commit(c, level, type, len);
 }
 
@@ -217,30 +256,64 @@ static void session_store_seeds(void)
 	enn_session_store_free(store);
 }
 
-int main(int argc, char **argv)
+/* What only TLS 1.2 looks into; and an answer to status_request. */
+static void extension_seeds(void)
+{
+	static const uint8_t points[] = {1, 0};
+	static const uint8_t info[] = {0};
+	static const uint8_t status[] = {1, 0, 0, 5, 0x30, 3, 0x0a, 1, 6};
+
+	save("tls12_message", 9, points, sizeof(points));
+	save("tls12_message", 9, info, sizeof(info));
+	save("tls12_message", 8, status, sizeof(status));
+}
+
+enum kind { CERTIFICATE, RAW_KEY, PSK };
+
+static void add_credential(struct enn_security *s, enum kind kind)
+{
+	const char *cert = fuzz_cert_pem();
+	const char *key = fuzz_key_pem();
+	static const uint8_t secret[32] = "a pre-shared key of 32 bytes ...";
+	struct enn_credential *k = NULL;
+	struct enn_error error;
+	uint8_t spki[128];
+	size_t len = sizeof(spki);
+
+	if (kind == PSK) {
+		FUZZ_ASSERT(enn_credential_psk((const uint8_t *)"id", 2, secret, 32, ENN_PSK_SHA256,
+					       &k) == ENN_OK);
+	} else if (kind == RAW_KEY) {
+		FUZZ_ASSERT(enn_credential_raw_key_pem(key, strlen(key), &k, &error) == ENN_OK &&
+			    enn_credential_spki(k, spki, &len) == ENN_OK &&
+			    enn_security_trust_raw_key(s, spki, len, &error) == ENN_OK);
+	} else {
+		FUZZ_ASSERT(enn_credential_x509_pem(cert, strlen(cert), key, strlen(key), &k,
+						    &error) == ENN_OK &&
+			    enn_security_trust_pem(s, cert, strlen(cert), &error) == ENN_OK);
+	}
+	FUZZ_ASSERT(enn_security_add_credential(s, k) == ENN_OK);
+	enn_credential_free(k);
+}
+
+/* A whole connection of one version, watched. */
+static void connection(enum kind kind, const char *version)
 {
 	struct enn_env *env = fuzz_env();
 	struct enn_security *s = enn_security_new();
-	struct enn_credential *k = NULL;
 	struct enn_error error;
 	struct enn_engine *client = NULL;
 	struct enn_engine *server = NULL;
 	struct enn_engine_options options = {.server_name = "localhost"};
 
-	if (argc != 2 || s == NULL) {
-		return 1;
-	}
-	directory = argv[1];
 	fuzz_env_reset();
-	FUZZ_ASSERT(enn_credential_x509_pem(fuzz_cert_pem(), strlen(fuzz_cert_pem()),
-					    fuzz_key_pem(), strlen(fuzz_key_pem()), &k,
-					    &error) == ENN_OK);
-	FUZZ_ASSERT(enn_security_add_credential(s, k) == ENN_OK);
-	enn_credential_free(k);
-	FUZZ_ASSERT(enn_security_trust_pem(s, fuzz_cert_pem(), strlen(fuzz_cert_pem()), &error) ==
-		    ENN_OK);
+	FUZZ_ASSERT(s != NULL);
+	raw_keys = kind == RAW_KEY;
+	add_credential(s, kind);
+	FUZZ_ASSERT(enn_security_parse(s, "protocolVersion", version, &error) == ENN_OK);
 	FUZZ_ASSERT(enn_security_set_bool(s, ENN_SECURITY_REQUEST_CLIENT, true) == ENN_OK);
 	FUZZ_ASSERT(enn_security_set_bool(s, ENN_SECURITY_EARLY_DATA, true) == ENN_OK);
+	FUZZ_ASSERT(enn_security_set_bool(s, ENN_SECURITY_SEND_AUTHORITIES, true) == ENN_OK);
 	FUZZ_ASSERT(enn_security_add_alpn(s, (const uint8_t *)"h2", 2) == ENN_OK);
 	FUZZ_ASSERT(enn_engine_new_client(&enn_tls_protocol, env, s, &options, &client, &error) ==
 		    ENN_OK);
@@ -253,11 +326,25 @@ int main(int argc, char **argv)
 		pass(client, server);
 		pass(server, client);
 	}
-	FUZZ_ASSERT(enn_engine_rekey(client, 1, true) == ENN_OK);
-	pass(client, server);
+	if (enn_engine_rekey(client, 1, true) == ENN_OK) { /* not in TLS 1.2 */
+		pass(client, server);
+	}
 	enn_engine_free(client);
 	enn_engine_free(server);
 	enn_security_free(s);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		return 1;
+	}
+	directory = argv[1];
+	connection(CERTIFICATE, "TLSv1.3");
+	connection(CERTIFICATE, "TLSv1.2");
+	connection(RAW_KEY, "TLSv1.2");
+	connection(PSK, "TLSv1.2");
+	extension_seeds();
 	session_store_seeds();
 	text_seeds();
 	crl_seed();

@@ -7,8 +7,9 @@
 #include "hs_pair.h"
 #include "tls12_world.h"
 
-#define BOTH "protocolVersion=TLSv1.3:TLSv1.2"
-#define LAX  "requireExtendedMainSecret=false"
+#define BOTH  "protocolVersion=TLSv1.3:TLSv1.2"
+#define LAX   "requireExtendedMainSecret=false"
+#define P_256 "supportedGroup=P-256"
 
 /* What is done to the one message. */
 enum edit {
@@ -180,6 +181,16 @@ static const struct row client_hellos[] = {
 	{"TLS 1.1 by extension", .edit = SET, .code = 43, DATA("\2\3\2"), .by = 's', .alert = 70},
 	{"two of an extension", .edit = ADD, .code = 23, DATA(""), .by = 's', .alert = 47},
 	{"an unknown extension", .edit = ADD, .code = 0x1234, DATA("x"), TAKEN},
+	{"a name with a NUL", .edit = SET, .code = 0, DATA("\0\6\0\0\3a\0b"), .by = 's',
+	 .alert = 47},
+	{"a name with an escape", .edit = SET, .code = 0, DATA("\0\6\0\0\3a\033b"), .by = 's',
+	 .alert = 47},
+	{"a name in UTF-8", .edit = SET, .code = 0, DATA("\0\5\0\0\2\xc3\xa9"), .by = 's',
+	 .alert = 47},
+	{"two names", .edit = SET, .code = 0, DATA("\0\x0c\0\0\3a.b\0\0\3c.d"), .by = 's',
+	 .alert = 47},
+	{"an empty name", .edit = SET, .code = 0, DATA("\0\3\0\0\0"), .by = 's', .alert = 50},
+	{"a name of another type", .edit = SET, .code = 0, DATA("\0\4\1\0\1x"), TAKEN},
 	{"downgrade by an attacker", .edit = DROP, .code = 43, .client = BOTH, .server = BOTH,
 	 .by = 'c', .alert = 47},
 	{"ticket of nobody, extended main secret gone", TLS12_TICKET, .edit = DROP, .code = 23,
@@ -266,6 +277,16 @@ static const struct row others[] = {
 	{"a share of zeros", TLS12_PSK, ENN_HS_SERVER_KEY_EXCHANGE, .edit = PUT, .at = 6,
 	 DATA("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), .by = 'c',
 	 .alert = 47},
+	{"a hybrid of TLS 1.3", TLS12_PSK, ENN_HS_SERVER_KEY_EXCHANGE, .edit = PUT, .at = 3,
+	 DATA("\x11\xec"), .by = 'c', .alert = 47},
+	{"a point that is not on the curve", TLS12_PSK, ENN_HS_SERVER_KEY_EXCHANGE, .edit = FLIP,
+	 .at = 46, .client = P_256, .server = P_256, .by = 'c', .alert = 47},
+	{"the point at infinity", TLS12_PSK, ENN_HS_SERVER_KEY_EXCHANGE, .edit = BODY,
+	 DATA("\0\0\3\0\x17\1\0"), .client = P_256, .server = P_256, .by = 'c', .alert = 47},
+	{"a compressed point", TLS12_PSK, ENN_HS_SERVER_KEY_EXCHANGE, .edit = PUT, .at = 6,
+	 DATA("\2"), .client = P_256, .server = P_256, .by = 'c', .alert = 47},
+	{"a hybrid point", TLS12_PSK, ENN_HS_SERVER_KEY_EXCHANGE, .edit = PUT, .at = 6, DATA("\6"),
+	 .client = P_256, .server = P_256, .by = 'c', .alert = 47},
 	{"ServerHelloDone with data", .type = ENN_HS_SERVER_HELLO_DONE, .edit = BODY, DATA("x"),
 	 .by = 'c', .alert = 50},
 	{"no kind of client certificate", TLS12_MUTUAL, ENN_HS_CERTIFICATE_REQUEST, .edit = BODY,
@@ -295,6 +316,12 @@ static const struct row others[] = {
 	 DATA("\4abcd"), .by = 's', .alert = 47},
 	{"a client's share that is empty", .type = ENN_HS_CLIENT_KEY_EXCHANGE, .edit = BODY,
 	 DATA("\0"), .by = 's', .alert = 50},
+	{"a client's point that is not on the curve", .type = ENN_HS_CLIENT_KEY_EXCHANGE,
+	 .edit = FLIP, .at = 40, .client = P_256, .server = P_256, .by = 's', .alert = 47},
+	{"a client's point at infinity", .type = ENN_HS_CLIENT_KEY_EXCHANGE, .edit = BODY,
+	 DATA("\1\0"), .client = P_256, .server = P_256, .by = 's', .alert = 47},
+	{"a client's compressed point", .type = ENN_HS_CLIENT_KEY_EXCHANGE, .edit = PUT, .at = 1,
+	 DATA("\3"), .client = P_256, .server = P_256, .by = 's', .alert = 47},
 	{"a changed client's share", .type = ENN_HS_CLIENT_KEY_EXCHANGE, .edit = FLIP, .at = 5,
 	 TAKEN},
 	{"another identity", TLS12_PSK, ENN_HS_CLIENT_KEY_EXCHANGE, .edit = FLIP, .at = 4,

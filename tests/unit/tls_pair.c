@@ -64,6 +64,9 @@ static bool carry(struct tls_pair *p, struct tls_end *from, struct tls_end *to)
 	if (batch.len == 0) {
 		return false;
 	}
+	if (p->wire != NULL) {
+		batch.len = p->wire(p, to, buf, batch.len, sizeof(buf));
+	}
 	struct enn_packet packet = {.data = buf, .len = batch.len};
 	enum enn_status status = enn_engine_ingest(to->e, p->now, NULL, &packet, 1);
 	assert_true(status == ENN_OK || to->failed);

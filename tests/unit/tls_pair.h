@@ -31,6 +31,9 @@ struct tls_pair {
 	struct tls_end client, server;
 	/* Sees every question (validate, PSK, signature, credential) of either end. NULL: peers are accepted. */
 	void (*ask)(struct tls_pair *p, struct tls_end *end, const struct enn_event *event);
+	/* Sees the bytes of each transmission on its way, and may change them: their length then. */
+	size_t (*wire)(struct tls_pair *p, const struct tls_end *to, uint8_t *data, size_t len,
+		       size_t cap);
 	void *user;
 	enn_time now;			   /* ENN_SECOND */
 	void (*begun)(struct tls_pair *p); /* called when both engines stand; or NULL */
