@@ -19,10 +19,11 @@
 #define uthash_bzero(ptr, sz) memset(ptr, 0, sz)
 #include <uthash.h>
 
-#define KEY_LEN	   46u /* two addresses */
-#define ADDRESS	   19u
-#define PARAMETERS 32u /* what a ClientHello must repeat, as a digest */
-#define COOKIE	   (ENN_COOKIE_OVERHEAD + ADDRESS + PARAMETERS)
+#define KEY_LEN 46u /* two addresses */
+#define ADDRESS 19u
+#define COOKIE	32u /* of 1.2: more is too long for NSS */
+#define MADE	8u  /* of these: when it was made */
+#define SECRET	32u
 
 /* The place of an association in the table, and of one that is to follow it: until the client has finished that
  * handshake it has proved nothing, for what began it may be a replay (RFC 6347 §4.2.8, RFC 9147 §5.11). */
@@ -39,6 +40,7 @@ struct enn_dtls_hub {
 	size_t refs;
 	struct enn_security *security;
 	struct entry *table;
+	uint8_t secret[SECRET]; /* that cookies of 1.2 are made with */
 };
 
 struct acceptor {
@@ -56,7 +58,7 @@ static void hub_release(struct enn_dtls_hub *hub)
 		return;
 	}
 	enn_security_free(hub->security);
-	enn_free(env, hub, sizeof(*hub));
+	enn_free_secret(env, hub, sizeof(*hub));
 }
 
 static void write_address(struct enn_writer *w, const struct enn_address *a)
@@ -162,24 +164,12 @@ static bool read_hello(const struct enn_dtls_hub *hub, const struct enn_packet *
 	    !enn_parse_client_hello(h->body, true, &h->ch, &fault)) {
 		return false;
 	}
+	bool draft = enn_security_flag(hub->security, ENN_SECURITY_DTLS_DRAFT);
 	h->wants_13 = (h->ch.has & ENN_HAS_SUPPORTED_VERSIONS) != 0 &&
-		      enn_u16_list_has(h->ch.versions, ENN_DTLS_1_3) &&
+		      enn_u16_list_has(h->ch.versions, draft ? ENN_DTLS_1_3_DRAFT : ENN_DTLS_1_3) &&
 		      enn_code_list_has(enn_security_list(hub->security, ENN_SECURITY_VERSIONS),
 					ENN_TLS_1_3);
 	return true;
-}
-
-/* RFC 6347 §4.2.1: the parameters that must come again. */
-static void digest_parameters(const struct enn_client_hello *ch, uint8_t out[PARAMETERS])
-{
-	struct enn_hash hash;
-
-	enn_hash_init(&hash, enn_hash_alg(ENN_HASH_SHA256));
-	enn_hash_update(&hash, ch->random.data, ch->random.len);
-	enn_hash_update(&hash, ch->session_id.data, ch->session_id.len);
-	enn_hash_update(&hash, ch->cipher_suites.data, ch->cipher_suites.len);
-	enn_hash_update(&hash, ch->compression.data, ch->compression.len);
-	enn_hash_final(&hash, out);
 }
 
 static struct enn_bytes address_of(const struct enn_path *path, uint8_t room[ADDRESS])
@@ -197,25 +187,59 @@ static int64_t wall(const struct enn_dtls_hub *hub, enn_time now)
 	return hub->env->wall_offset + (int64_t)now;
 }
 
+/* The cookie of 1.2: when it was made, and a MAC over that, the address, and what the hello must repeat
+ * (RFC 6347 §4.2.1). */
+static void make_verify_cookie(const struct enn_dtls_hub *hub, const struct enn_path *path,
+			       const struct enn_client_hello *ch, int64_t made, uint8_t out[COOKIE])
+{
+	uint8_t address[ADDRESS], mac[ENN_MAX_HASH];
+	struct enn_bytes from = address_of(path, address);
+	struct enn_writer w = enn_writer_of(out, COOKIE);
+	struct enn_hmac m;
+
+	enn_write_u64(&w, (uint64_t)made);
+	enn_hmac_init(&m, enn_hash_alg(ENN_HASH_SHA256), hub->secret, sizeof(hub->secret));
+	enn_hmac_update(&m, out, MADE);
+	enn_hmac_update(&m, from.data, from.len);
+	enn_hmac_update(&m, ch->random.data, ch->random.len);
+	enn_hmac_update(&m, ch->session_id.data, ch->session_id.len);
+	enn_hmac_update(&m, ch->cipher_suites.data, ch->cipher_suites.len);
+	enn_hmac_update(&m, ch->compression.data, ch->compression.len);
+	enn_hmac_final(&m, mac);
+	enn_write_bytes(&w, mac, COOKIE - MADE);
+}
+
+static bool fits_verify_cookie(const struct enn_dtls_hub *hub, enn_time now,
+			       const struct enn_path *path, const struct enn_client_hello *ch)
+{
+	struct enn_reader r = enn_reader_of(ch->hello_cookie.data, ch->hello_cookie.len);
+	int64_t made = (int64_t)enn_read_u64(&r);
+	uint8_t want[COOKIE];
+	int64_t age;
+
+	if (ch->hello_cookie.len != COOKIE || __builtin_sub_overflow(wall(hub, now), made, &age) ||
+	    age < 0 || age >= ENN_COOKIE_LIFETIME) {
+		return false;
+	}
+	make_verify_cookie(hub, path, ch, made, want);
+	return enn_equal_secret(want, ch->hello_cookie.data, COOKIE);
+}
+
 /* Whether the hello brings a cookie of ours, for this address. What a cookie of 1.3 says of the first hello
  * the handshake looks at. */
 static bool brings_cookie(const struct enn_dtls_hub *hub, enn_time now, const struct enn_path *path,
 			  const struct hello *h)
 {
-	struct enn_bytes cookie = h->wants_13 ? h->ch.cookie : h->ch.hello_cookie;
-	uint8_t room[512], address[ADDRESS], parameters[PARAMETERS];
+	struct enn_bytes cookie = h->ch.cookie;
+	uint8_t room[512], address[ADDRESS];
 	struct enn_bytes state;
 
-	if (cookie.len == 0 || cookie.len > sizeof(room) ||
-	    enn_cookie_open(hub->security->tickets, hub->env, wall(hub, now),
-			    address_of(path, address), cookie, room, &state) != ENN_OK) {
-		return false;
+	if (!h->wants_13) {
+		return fits_verify_cookie(hub, now, path, &h->ch);
 	}
-	if (h->wants_13) {
-		return true;
-	}
-	digest_parameters(&h->ch, parameters);
-	return state.len == PARAMETERS && enn_equal_secret(state.data, parameters, PARAMETERS);
+	return cookie.len > 0 && cookie.len <= sizeof(room) &&
+	       enn_cookie_open(hub->security->tickets, hub->env, wall(hub, now),
+			       address_of(path, address), cookie, room, &state) == ENN_OK;
 }
 
 /* ---- answers without state --------------------------------------------------------------------- */
@@ -223,30 +247,23 @@ static bool brings_cookie(const struct enn_dtls_hub *hub, enn_time now, const st
 static void reply_verify(const struct enn_dtls_hub *hub, enn_time now, const struct enn_path *path,
 			 const struct hello *h, struct enn_batch *reply)
 {
-	uint64_t lifetime = hub->security->value[ENN_SECURITY_TICKET_LIFETIME];
-	uint8_t cookie[COOKIE], address[ADDRESS], parameters[PARAMETERS];
-	struct enn_bytes state = {parameters, PARAMETERS};
-	size_t len = 0;
-
-	digest_parameters(&h->ch, parameters);
-	if (enn_cookie_seal(hub->security->tickets, hub->env, wall(hub, now),
-			    (int64_t)lifetime * (int64_t)ENN_SECOND, address_of(path, address),
-			    state, cookie, sizeof(cookie), &len) != ENN_OK) {
-		return;
-	}
 	struct enn_writer w = enn_writer_of(reply->buf, reply->cap);
+	uint8_t cookie[COOKIE];
+	const uint32_t len = 3 + COOKIE;
+
+	make_verify_cookie(hub, path, &h->ch, wall(hub, now), cookie);
 	enn_write_u8(&w, ENN_DTLS_HANDSHAKE);
 	enn_write_u16(&w, ENN_DTLS_1_2);
 	enn_write_u16(&w, ENN_DTLS_EPOCH_PLAIN);
 	enn_write_uint(&w, h->sequence, 6);
 	size_t record = enn_write_begin(&w, 2);
 	enn_write_u8(&w, ENN_HS_HELLO_VERIFY_REQUEST);
-	enn_write_u24(&w, (uint32_t)(3 + len));
+	enn_write_u24(&w, len);
 	enn_write_u16(&w, 0);
 	enn_write_u24(&w, 0);
-	enn_write_u24(&w, (uint32_t)(3 + len));
+	enn_write_u24(&w, len);
 	enn_write_u16(&w, ENN_DTLS_1_0); /* whatever comes of it (RFC 6347 §4.2.1) */
-	enn_write_vector(&w, 1, cookie, len);
+	enn_write_vector(&w, 1, cookie, COOKIE);
 	enn_write_end(&w, record, 2);
 	if (enn_writer_ok(&w)) {
 		reply->len = reply->segment_size = enn_writer_len(&w);
@@ -427,6 +444,8 @@ enum enn_status enn_dtls_new_acceptor(const struct enn_protocol *protocol,
 	enum enn_status status = make(protocol, env, trial->carrier.security, out);
 	enn_engine_free(&trial->base);
 	return status == ENN_OK ? status
-				: enn_error_set(error, status, ENN_REASON_OUT_OF_MEMORY, "acceptor",
-						"out of memory");
+				: enn_error_set(error, status,
+						status == ENN_E_MEMORY ? ENN_REASON_OUT_OF_MEMORY
+								       : ENN_REASON_SYSTEM,
+						"acceptor", "the listener cannot be made");
 }
