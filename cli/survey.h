@@ -77,7 +77,7 @@ struct survey_side {
 	struct survey_packet out[SURVEY_WIRE];
 	size_t out_count;
 	/* What it was told. */
-	unsigned events[ENN_EVENT_FAILED + 1];
+	unsigned events[ENN_EVENT_PEER_AUTHENTICATED + 1];
 	struct enn_error error; /* with ENN_EVENT_FAILED */
 	uint64_t peer;		/* of the last event that names one */
 	uint8_t inbox[SURVEY_INBOX];

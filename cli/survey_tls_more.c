@@ -339,6 +339,84 @@ static bool make_ech(struct enn_security *server, struct enn_security *client,
 	return *status == ENN_OK;
 }
 
+/* ---- what else a handshake can have ---------------------------------------------------------------------- */
+
+/* Asks the client of a connection that is there; true if it showed who it is. */
+static bool ask_later(struct survey *s, const struct tls_identity *own)
+{
+	const struct tls_end client = {.own = own, .setting = {"postHandshakeAuth", "true"}};
+	const struct tls_end server = {.own = &pki(s)->server};
+	struct survey_pair *p = tls_connect(s, &client, &server);
+	bool shown = false;
+
+	if (p != NULL &&
+	    survey_expect(s, tls_ready(p) && !tls_info(p, 1).peer_authenticated,
+			  "a client could not connect without a certificate") &&
+	    survey_expect(s, enn_engine_request_peer(p->side[1].engine, p->now) == ENN_OK,
+			  "the client cannot be asked")) {
+		survey_pair_settle(p);
+		shown = p->side[1].events[ENN_EVENT_PEER_AUTHENTICATED] == 1 &&
+			tls_info(p, 1).peer_authenticated;
+	}
+	survey_pair_free(p);
+	return shown;
+}
+
+static void asked_later(struct survey *s)
+{
+	bool right = ask_later(s, &pki(s)->client);
+	bool wrong = ask_later(s, &pki(s)->other_client);
+	bool none = ask_later(s, NULL);
+
+	(void)survey_expect(s, right, "a client's certificate was not taken after the handshake");
+	(void)survey_expect(s, !wrong && !none, "a stranger passed for somebody");
+	survey_tell(s, "a connected client showed its certificate when asked; a stranger's was "
+		       "refused, and none counted for none");
+}
+
+static void hybrid_groups(struct survey *s)
+{
+	static const char hybrid[] = "X25519MLKEM768";
+	const struct tls_end client = {.setting = {"supportedGroup", hybrid}};
+	const struct tls_end server = {.own = &pki(s)->server};
+	struct enn_security *probe = enn_security_new();
+
+	if (probe != NULL && enn_security_parse(probe, "supportedGroup", hybrid, NULL) != ENN_OK) {
+		survey_absent(s, "needs ML-KEM, which libcrypto has since 3.5");
+		enn_security_free(probe);
+		return;
+	}
+	enn_security_free(probe);
+	struct survey_pair *p = tls_connect(s, &client, &server);
+	if (p != NULL) {
+		const char *group = tls_info(p, 0).key_exchange;
+		(void)survey_expect(s, tls_ready(p) && group != NULL && strcmp(group, hybrid) == 0,
+				    "a hybrid group was not agreed on");
+		survey_tell(s, "%s agreed on by default of the server", hybrid);
+	}
+	survey_pair_free(p);
+}
+
+static void legacy_cbc(struct survey *s)
+{
+	static const char suite[] = "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256";
+	const struct tls_end client = {.setting = {"ciphersuite", suite, "legacyCbc", "true",
+						   "protocolVersion", "TLSv1.2"}};
+	const struct tls_end server = {.own = &pki(s)->server,
+				       .setting = {"ciphersuite", suite, "legacyCbc", "true"}};
+	const struct tls_end plain = {.own = &pki(s)->server};
+	struct survey_pair *p = tls_connect(s, &client, &server);
+
+	if (p != NULL) {
+		(void)survey_expect(s, tls_ready(p) && tls_info(p, 0).encrypt_then_mac,
+				    "CBC with encrypt-then-MAC was not agreed on");
+	}
+	survey_pair_free(p);
+	expect(s, tls_connect(s, &client, &plain), false, ENN_REASON_NO_SHARED_PARAMETERS,
+	       "CBC was agreed on though nobody had allowed it");
+	survey_tell(s, "%s where both sides allow it, refused by default", suite);
+}
+
 static void encrypted_hello(struct survey *s)
 {
 	const struct tls_end end = {.own = &pki(s)->server};
@@ -385,5 +463,8 @@ const struct survey_more survey_tls_more[] = {
 	{"Key update (RFC 8446)", key_update},
 	{"Algorithm policies", algorithm_policy},
 	{"Encrypted ClientHello (RFC 9849)", encrypted_hello},
+	{"Clients asked later (RFC 8446 4.6.2)", asked_later},
+	{"Hybrid key exchange (ML-KEM)", hybrid_groups},
+	{"CBC with encrypt-then-MAC (RFC 7366)", legacy_cbc},
 	{NULL, NULL},
 };

@@ -79,7 +79,9 @@ void enn_free_aligned_secret(const struct enn_env *env, void *ptr, size_t align,
 
 void enn_wipe(void *ptr, size_t len)
 {
-	explicit_bzero(ptr, len);
+	if (len > 0) { /* the pointer may be NULL then */
+		explicit_bzero(ptr, len);
+	}
 }
 
 bool enn_equal_secret(const void *a, const void *b, size_t len)

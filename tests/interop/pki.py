@@ -15,6 +15,7 @@ KEYS = {
     "p384": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"],
     "ed25519": ["-algorithm", "ED25519"],
     "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+    "rsa-pss": ["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"],
 }
 
 
@@ -101,6 +102,9 @@ class Pki:
         # NSS names certificates by their subject, and has P-256 and RSA side by side in a test.
         return self._issue("rsa", "rsa", cn="RSA")
 
+    def _make_rsa_pss(self):
+        return self._issue("rsa-pss", "rsa-pss", cn="RSA-PSS")
+
     def _make_ech(self):
         """For the name that is hidden and the public one before it (RFC 9849 §6.1.6)."""
         return self._issue("ech", san="DNS:%s,DNS:%s" % (NAME, PUBLIC_NAME))
@@ -165,6 +169,9 @@ class Pki:
 
     def _make_client_rsa(self):
         return self._client("client-rsa", "rsa")
+
+    def _make_client_rsa_pss(self):
+        return self._client("client-rsa-pss", "rsa-pss")
 
     def _make_client_wrong_ca(self):
         return self._client("client-wrong-ca", ca=(self.other_ca, self.other_ca_key))

@@ -58,6 +58,7 @@ PEERS = {peer.name: peer for peer in (
     Peer("GnuTLS", "3.7", "gnutls-peer", "libgnutls28-dev"),
     Peer("GnuTLS", "3.8", "gnutls-peer", "libgnutls28-dev", newer=True),
     Peer("wolfSSL", "5.5", "wolfssl-peer", "libwolfssl-dev"),
+    Peer("wolfSSL", "5.7", "wolfssl5-peer", "libwolfssl-dev", newer=True),
     Peer("NSS", "3.87", "nss-peer", "libnss3-dev"),
     Peer("NSS", "3.110", "nss-peer", "libnss3-dev", newer=True),
     Peer("mbedTLS", "2.28", "mbedtls-peer", "libmbedtls-dev", versions=("1.2",)),

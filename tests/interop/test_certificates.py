@@ -5,10 +5,13 @@ import pytest
 from programs import settings, show
 
 KINDS = {"p256": "ecdsa_secp256r1_sha256", "p384": "ecdsa_secp384r1_sha384", "ed25519": "ed25519",
-         "rsa": "rsa_pss_rsae_sha256"}
+         "rsa": "rsa_pss_rsae_sha256", "rsa-pss": "rsa_pss_pss_sha256"}
 pytestmark = pytest.mark.versions("1.3", "1.2")
 
-NO_ED25519 = "NSS 3.87 and mbedTLS have no Ed25519 in TLS"
+NO_RSA_PSS = pytest.mark.na("mbedTLS and wolfSSL do not use keys that are for RSA-PSS only",
+                            peer=("mbedTLS", "wolfSSL"), kind="rsa-pss")
+NO_PSS_IMPORT = "NSS verifies with keys that are for RSA-PSS only, and does not import their private ones"
+NO_ED25519 = "NSS and mbedTLS have no Ed25519 in TLS"
 BAD_CERTIFICATE, UNSUPPORTED, REVOKED, EXPIRED, UNKNOWN_CA = 42, 43, 44, 45, 48
 REQUIRED, HANDSHAKE_FAILURE, DECODE_ERROR = 116, 40, 50
 # What a certificate-related refusal by the peer may look like.
@@ -31,6 +34,11 @@ BAD_CLIENTS = {
 }
 
 
+def pss(link, kind):
+    """NSS knows keys that are for RSA-PSS only when it is told to."""
+    return ["--pss-keys"] if kind.endswith("rsa-pss") and link.library == "NSS" else []
+
+
 def crl(link, kind):
     return ["--crl", link.pki.crl()] if "revoked" in kind else []
 
@@ -45,14 +53,26 @@ def check_signature(link, mine, kind):
 
 @pytest.mark.row("server certificate {kind}")
 @pytest.mark.na(NO_ED25519, peer=("NSS", "mbedTLS"), kind="ed25519")
+@NO_RSA_PSS
+@pytest.mark.na(NO_PSS_IMPORT, peer="NSS", role="client", kind="rsa-pss")
 @pytest.mark.parametrize("kind", KINDS)
 def test_server_certificate(link, kind):
-    mine, yours = link.talk(link.pkcs1(kind), cert=kind)
+    mine, yours = link.talk(link.pkcs1(kind), pss(link, kind), cert=kind)
     if link.role == "client":
         check_signature(link, mine, kind)
         assert len(mine["info"]["peer_chain"]) == 1
     else:
         assert yours.peer_cert
+
+
+@pytest.mark.row("an RSA key signs with SHA-{bits}")
+@pytest.mark.na("it is the client that verifies", role="server")
+@pytest.mark.na("in TLS 1.2 mbedTLS signs with PKCS #1 only", peer="mbedTLS", version="1.2")
+@pytest.mark.parametrize("bits", [384, 512])
+def test_rsa_hash(link, bits):
+    algorithm = "rsa_pss_rsae_sha%d" % bits
+    mine, _ = link.talk(settings(signatureAlgorithm=algorithm), cert="rsa")
+    assert mine["info"]["signature"] == algorithm, show(mine)
 
 
 @pytest.mark.row("server certificate below an intermediate")
@@ -112,10 +132,12 @@ def client_refused(link, alerts, ours, theirs):
 @pytest.mark.na(NO_ED25519, peer=("NSS", "mbedTLS"), kind="ed25519")
 @pytest.mark.na("with an ECDSA suite a wolfSSL server asks for ECDSA certificates only",
                 peer="wolfSSL", role="client", version="1.2", kind="rsa")
+@NO_RSA_PSS
+@pytest.mark.na(NO_PSS_IMPORT, peer="NSS", role="server", kind="rsa-pss")
 @pytest.mark.parametrize("kind", KINDS)
 def test_client_certificate(link, kind):
     ours, theirs = mutual(link, "client-" + kind, "require")
-    mine, yours = link.talk([ours, link.pkcs1(kind)], theirs)
+    mine, yours = link.talk([ours, link.pkcs1(kind)], [theirs, pss(link, kind)])
     if link.role == "server":
         check_signature(link, mine, kind)
     else:

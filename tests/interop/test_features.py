@@ -7,12 +7,12 @@ from programs import settings, show
 pytestmark = pytest.mark.versions("1.3", "1.2")
 
 NO_RAW = pytest.mark.na("no raw public keys in this release",
-                        peer=("OpenSSL 3.0", "wolfSSL", "NSS", "mbedTLS"))
+                        peer=("OpenSSL 3.0", "wolfSSL 5.5", "NSS", "mbedTLS"))
 NO_STATUS = pytest.mark.na("mbedTLS has no OCSP; Debian's wolfSSL checks its own responses only",
                            peer=("mbedTLS", "wolfSSL"))
 NO_COMPRESSION = pytest.mark.na(
     "no certificate compression in this release, or Debian builds it without",
-    peer=("OpenSSL 3.0", "GnuTLS", "wolfSSL", "NSS", "mbedTLS"))
+    peer=("OpenSSL 3.0", "GnuTLS", "wolfSSL", "NSS 3.87", "mbedTLS"))
 BAD_CERTIFICATE, UNKNOWN_CA = 42, 48
 ONLY_13 = pytest.mark.na("TLS 1.2 has no compressed certificates (RFC 8879 §3)", version="1.2")
 
@@ -25,8 +25,9 @@ def raw(link, server, client=None, mine=True):
     ours, theirs = [], []
 
     def show_key(flags, who, is_ours):
-        key, pem, _ = link.pki.raw_key(who)
-        flags += ["--raw-key", key] if is_ours else ["--raw-key", pem, "--key", key]
+        key, pem, der = link.pki.raw_key(who)
+        flags += ["--raw-key", key] if is_ours else ["--raw-key", pem, "--raw-key-der", der,
+                                                     "--key", key]
 
     def trust(flags, who, is_ours):
         _, pem, der = link.pki.raw_key(who)

@@ -74,7 +74,7 @@ def test_update_theirs_both(link):
 
 @pytest.mark.row("KeyUpdate at both ends at once")
 @no_update
-@pytest.mark.na("GnuTLS 3.7 takes a request that crosses its own for illegal, from every peer",
+@pytest.mark.na("GnuTLS takes a request that crosses its own for illegal, from every peer",
                 peer="GnuTLS")
 def test_update_crossing(link):
     """Each asks the other, neither waits: the requests cross."""
@@ -116,6 +116,18 @@ def test_export_resumed(link):
     mine, yours = link.twice(["--export", "EXPORTER-again:32"], ["--export", "EXPORTER-again:32"])
     assert mine[1]["info"]["resumed"] and mine[1].exports == {"EXPORTER-again:32": yours[1].export}
     assert yours[0].export != yours[1].export
+
+
+@pytest.mark.row("channel binding tls-exporter (RFC 9266) is the same on both sides")
+@pytest.mark.na("NSS has no exporter with an empty context", peer="NSS", version="1.2")
+@pytest.mark.versions("1.3", "1.2")
+def test_channel_binding(link):
+    """An exporter with an empty context, which in TLS 1.2 is not the same as one without."""
+    label = "EXPORTER-Channel-Binding:32"
+    theirs = ["--export", label, "--export-empty" if link.version == "1.2" else None]
+    mine, yours = link.talk(["--export", label + ":"], theirs)
+    assert yours.export is not None and len(yours.export) == 64, show(yours)
+    assert mine.exports == {label + ":": yours.export}, show(mine, yours)
 
 
 @pytest.mark.row("key log has the same lines as the peer's")

@@ -3,6 +3,7 @@
 import pytest
 
 from pki import NAME
+from programs import settings, show
 
 pytestmark = pytest.mark.versions("1.3", "1.2")
 
@@ -46,10 +47,27 @@ def test_sni(link):
 
 
 @pytest.mark.row("SNI refused by the server")
-@pytest.mark.na("an Ennead server shows its first certificate to a name that it does not know",
-                role="server")
 def test_sni_refused(link):
-    link.they_refuse((UNRECOGNIZED_NAME,), theirs=["--sni-expect", "other.test"])
+    if link.role == "client":
+        link.they_refuse((UNRECOGNIZED_NAME,), theirs=["--sni-expect", "other.test"])
+    else:
+        link.we_refuse("UNKNOWN_NAME", UNRECOGNIZED_NAME, ours=settings(requireKnownName=True),
+                       cert="wrong-name")
+
+
+@pytest.mark.row("ClientHello padded to a multiple of 512 (RFC 7685)")
+@pytest.mark.na("it is the client that pads", role="server")
+def test_hello_padding(link):
+    link.talk(settings(helloPadding=512))
+
+
+@pytest.mark.row("names of the authorities with the request for a certificate")
+@pytest.mark.na("in a peer's request they are in every row with one", role="client")
+def test_authorities(link):
+    """RFC 8446 §4.2.4: a client that looks at them finds its own certificate's among them."""
+    mine, _ = link.talk([settings(requireClient=True, sendAuthorities=True), "--ca", link.pki.ca],
+                        link.identity("client-p256"))
+    assert mine["info"]["peer_authenticated"], show(mine)
 
 
 @pytest.mark.row("SNI chooses among certificates")

@@ -23,7 +23,7 @@ def test_padding_theirs(link):
 
 @pytest.mark.row("small records here (maxRecord 64)")
 @pytest.mark.na("mbedTLS 2.28 takes no handshake message in several records", peer="mbedTLS 2.28")
-@pytest.mark.na("a wolfSSL 5.5 client takes no handshake header that lies in two records",
+@pytest.mark.na("a wolfSSL client takes no handshake header that lies in two records",
                 peer="wolfSSL", role="server", version="1.2")
 def test_small_records_ours(link):
     link.talk(settings(maxRecord=64))

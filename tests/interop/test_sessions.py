@@ -222,7 +222,7 @@ def test_early_rejected(link):
 
 @pytest.mark.row("0-RTT rejected: HelloRetryRequest")
 @no_early_data
-@pytest.mark.na("GnuTLS 3.7 fails at it with every peer, itself included", peer="GnuTLS")
+@pytest.mark.na("GnuTLS fails at it with every peer, itself included", peer="GnuTLS")
 def test_early_retry(link):
     if link.role == "client":
         ours, theirs, second = early_flags(link)

@@ -271,3 +271,71 @@ def test_gnutls_cli_killed(bench):
 def test_tstclnt_killed(bench):
     ours, port = bench.server("--receive", 1 << 20)
     killed(bench, bench.tstclnt(port), ours)
+
+
+# ---- clients asked once connected (RFC 8446 §4.6.2) ------------------------------------------------
+
+
+LATER = "client certificate asked for once connected"
+
+
+def ask_later(bench, length):
+    return bench.server("--ca", bench.pki.ca, "--request-later", "--receive", length)
+
+
+def check_later(report):
+    assert report.result == "closed" and report["info"]["accepted_later"], show(report)
+    assert report["info"]["peer_authenticated"], show(report)
+
+
+@cell(LATER, S_CLIENT)
+def test_s_client_later(bench):
+    cert, key = identity(bench)
+    ours, port = ask_later(bench, 5)
+    tool = bench.s_client(port, "-enable_pha", "-cert", cert, "-key", key)
+    tool.write(b"1234\n")
+    check_later(ours.report())
+
+
+@cell(LATER, CLI)
+def test_gnutls_cli_later(bench):
+    cert, key = identity(bench)
+    ours, port = ask_later(bench, 5)
+    tool = bench.gnutls_cli(port, "--post-handshake-auth", "--x509certfile=%s" % cert,
+                            "--x509keyfile=%s" % key)
+    tool.write(b"1234\n")
+    check_later(ours.report())
+
+
+@cell(LATER, TSTCLNT)
+def test_tstclnt_later(bench):
+    ours, port = ask_later(bench, len(GET))
+    bench.tstclnt(port, "-E", "-n", "client")
+    check_later(ours.report())
+
+
+@cell(LATER, S_SERVER)
+def test_s_server_later(bench):
+    """The letter c asks; text behind it is sent."""
+    cert, key = identity(bench)
+    tool, port = bench.s_server("-CAfile", bench.pki.ca)
+    ours = bench.client(port, "--cert", cert, "--key", key, settings(postHandshakeAuth=True),
+                        "--receive", 5)
+    tool.wait_for("CIPHER is", "out")
+    tool.write(b"c\n")
+    tool.wait_for("depth=0 CN = client")
+    tool.write(b"1234\n")
+    report = ours.report()
+    assert report.result == "closed" and report.bytes_in == 5, show(report)
+
+
+@cell(LATER, SELFSERV)
+def test_selfserv_later(bench):
+    """Four -r: a request after the handshake, and a certificate must come; without one it is over."""
+    cert, key = identity(bench)
+    for identity_flags, result in ((["--cert", cert, "--key", key], "closed"), ([], "failed")):
+        _, port = bench.selfserv("-E", "-r", "-r", "-r", "-r")
+        report = bench.client(port, identity_flags, settings(postHandshakeAuth=True), "--send",
+                              bench.file("get", GET), "--finish", "wait").report()
+        assert report.result == result and report["counts"]["ready"] == 1, show(report)
+        assert report.bytes_in > 100 if result == "closed" else report.origin == "peer", show(report)

@@ -75,9 +75,11 @@ void sim_expect12(struct sim_expect *x, const struct sim_run *run, size_t index)
 		sim_fails(x, true, ENN_REASON_NO_SHARED_PARAMETERS, 40);
 		return;
 	}
-	int auth = !certificate ? AUTH_PSK : s->key == SIM_KEY_RSA ? AUTH_RSA : AUTH_ECDSA;
+	/* A certificate for another name is worth less than a PSK. */
+	bool by_psk = !certificate || (psk && c->wrong_name);
+	int auth = by_psk ? AUTH_PSK : s->key == SIM_KEY_RSA ? AUTH_RSA : AUTH_ECDSA;
 	x->suite = suite_codes[s->suite12][auth];
-	if (certificate) {
+	if (!by_psk) {
 		x->success = sim_authenticate(x, c, s);
 	} else {
 		expect_psk(x, c, s);

@@ -499,7 +499,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	if (o->export_label != NULL) {
 		report->has_export =
 			gnutls_prf_rfc5705(lib.session, strlen(o->export_label), o->export_label, 0,
-					   NULL, o->export_len, (char *)report->exported) == 0;
+					   o->export_empty ? "" : NULL, o->export_len,
+					   (char *)report->exported) == 0;
 	}
 }
 

@@ -386,12 +386,17 @@ static void save_session(void)
 static bool export_key(const struct peer_options *o, struct peer_report *report)
 {
 #if MBEDTLS_3
-	return mbedtls_ssl_export_keying_material(&lib.ssl, report->exported, o->export_len,
-						  o->export_label, strlen(o->export_label), NULL, 0,
-						  0) == 0;
+	return mbedtls_ssl_export_keying_material(
+		       &lib.ssl, report->exported, o->export_len, o->export_label,
+		       strlen(o->export_label), (const unsigned char *)"", 0, o->export_empty) == 0;
 #else
+	/* RFC 5705 §4: behind the randoms the length of a context, where there is one. */
+	unsigned char seed[sizeof(lib.randoms) + 2] = {0};
+
+	memcpy(seed, lib.randoms, sizeof(lib.randoms));
 	return mbedtls_ssl_tls_prf(lib.prf, lib.main_secret, sizeof(lib.main_secret),
-				   o->export_label, lib.randoms, sizeof(lib.randoms),
+				   o->export_label, seed,
+				   o->export_empty ? sizeof(seed) : sizeof(lib.randoms),
 				   report->exported, o->export_len) == 0;
 #endif
 }

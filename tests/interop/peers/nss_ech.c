@@ -3,7 +3,7 @@
  * Encrypted ClientHello in the NSS peer: its draft is the one that became RFC 9849, with the same
  * version number. The key and the configuration are NSS's own.
  */
-#include "nss_ech.h"
+#include "nss_parts.h"
 
 #include <keyhi.h>
 #include <pk11hpke.h>

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nss_ech.h"
+#include "nss_parts.h"
 #include "peer.h"
 
 const char peer_library_name[] = "NSS";
@@ -418,6 +418,18 @@ static SECStatus set_client(const struct peer_options *o)
 	return SSL_SetResumptionToken(lib.fd, o->session_in.data, (unsigned)o->session_in.len);
 }
 
+static SECStatus set_signatures(const struct peer_options *o)
+{
+	static const SSLSignatureScheme all[] = {
+		ssl_sig_ecdsa_secp256r1_sha256, ssl_sig_ecdsa_secp384r1_sha384,
+		ssl_sig_rsa_pss_rsae_sha256,	ssl_sig_rsa_pss_pss_sha256,
+		ssl_sig_rsa_pss_pss_sha384,	ssl_sig_rsa_pss_pss_sha512,
+	};
+
+	return o->pss_keys ? SSL_SignatureSchemePrefSet(lib.fd, all, sizeof(all) / sizeof(all[0]))
+			   : SECSuccess;
+}
+
 static SECStatus set_options(const struct peer_options *o)
 {
 	PRUint16 version = o->tls12 ? SSL_LIBRARY_VERSION_TLS_1_2 : SSL_LIBRARY_VERSION_TLS_1_3;
@@ -425,7 +437,8 @@ static SECStatus set_options(const struct peer_options *o)
 	bool early = o->early_max > 0 || o->early.data != NULL;
 
 	if (SSL_VersionRangeSet(lib.fd, &range) != SECSuccess || set_suites(o) != SECSuccess ||
-	    set_groups(o) != SECSuccess || set_alpn(o) != SECSuccess ||
+	    set_groups(o) != SECSuccess || set_signatures(o) != SECSuccess ||
+	    set_alpn(o) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_SESSION_TICKETS, o->tickets != 0) != SECSuccess ||
 	    SSL_OptionSet(lib.fd, SSL_ENABLE_OCSP_STAPLING, o->want_status) != SECSuccess ||
 	    (o->record_size_limit > 0 &&
@@ -448,7 +461,7 @@ static SECStatus set_options(const struct peer_options *o)
 			       (unsigned)strlen(o->psk_identity), ssl_hash_sha256) != SECSuccess) {
 		return SECFailure;
 	}
-	if (nss_ech_set(lib.fd, o) != SECSuccess) {
+	if (nss_ech_set(lib.fd, o) != SECSuccess || nss_compress_set(lib.fd, o) != SECSuccess) {
 		return SECFailure;
 	}
 	return o->server ? set_server(o) : set_client(o);
@@ -547,10 +560,10 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 	}
 	if (o->export_label != NULL) {
 		report->has_export =
-			SSL_ExportKeyingMaterial(lib.fd, o->export_label,
-						 (unsigned)strlen(o->export_label), PR_FALSE, NULL,
-						 0, report->exported,
-						 (unsigned)o->export_len) == SECSuccess;
+			SSL_ExportKeyingMaterial(
+				lib.fd, o->export_label, (unsigned)strlen(o->export_label),
+				o->export_empty ? PR_TRUE : PR_FALSE, (const unsigned char *)"", 0,
+				report->exported, (unsigned)o->export_len) == SECSuccess;
 	}
 }
 

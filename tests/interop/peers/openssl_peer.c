@@ -538,10 +538,10 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 				 : "rejected");
 	}
 	if (o->export_label != NULL) {
-		report->has_export =
-			SSL_export_keying_material(lib.ssl, report->exported, o->export_len,
-						   o->export_label, strlen(o->export_label), NULL,
-						   0, 0) == 1;
+		report->has_export = SSL_export_keying_material(
+					     lib.ssl, report->exported, o->export_len,
+					     o->export_label, strlen(o->export_label),
+					     (const unsigned char *)"", 0, o->export_empty) == 1;
 	}
 }
 

@@ -27,13 +27,14 @@ struct peer_options {
 	unsigned again_port; /* client: of the second and later connections, if not 0 */
 	unsigned connections;
 	const char *ca, *cert, *key, *crl;
-	const char *raw_key;  /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
-	const char *peer_key; /* SPKI in DER: the peer must show it */
-	const char *staple;   /* server: OCSP response in DER */
-	bool want_status;     /* client */
-	const char *compress; /* zlib, zstd: certificates, both ways (RFC 8879) */
-	const char *name;     /* client: SNI and the name to check */
-	const char *sni_expect; /* server: any other name is refused */
+	const char *raw_key; /* SPKI in PEM of --key: shown instead of a certificate (RFC 7250) */
+	const char *raw_key_der; /* the same in DER */
+	const char *peer_key;	 /* SPKI in DER: the peer must show it */
+	const char *staple;	 /* server: OCSP response in DER */
+	bool want_status;	 /* client */
+	const char *compress;	 /* zlib, zstd: certificates, both ways (RFC 8879) */
+	const char *name;	 /* client: SNI and the name to check */
+	const char *sni_expect;	 /* server: any other name is refused */
 	bool no_verify;
 	enum client_auth auth;
 	const char *suites[PEER_MAX_LIST]; /* IANA names */
@@ -54,11 +55,13 @@ struct peer_options {
 	 * instead. Server: its public name, and where to write the list that it makes. */
 	const char *ech, *ech_retry_out, *ech_name, *ech_out;
 	bool ech_grease;
+	bool pss_keys; /* NSS: rsa_pss_pss besides the usual signatures */
 	bool fallback; /* TLS 1.2 client: TLS_FALLBACK_SCSV (RFC 7507) */
 	bool no_ems;   /* TLS 1.2: without the extended main secret (RFC 7627) */
 	bool no_etm;   /* TLS 1.2: without encrypt-then-MAC (RFC 7366) */
 	const char *export_label;
 	size_t export_len;
+	bool export_empty;	/* with an empty context; else without one */
 	struct peer_blob early; /* client */
 	unsigned early_max;	/* server; 0 accepts none */
 	struct peer_blob session_in;

@@ -213,6 +213,92 @@ static bool set_trust(const struct peer_options *o, struct peer_report *report)
 	return true;
 }
 
+/* Encrypted ClientHello and raw public keys came after 5.5. */
+#if defined(HAVE_ECH) && defined(HAVE_RPK)
+static bool make_ech(const struct peer_options *o)
+{
+	unsigned char list[512];
+	word32 len = sizeof(list);
+	FILE *f;
+	bool ok;
+
+	/* DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-128-GCM */
+	if (wolfSSL_CTX_GenerateEchConfig(lib.ctx, o->ech_name, 0x20, 1, 1) != WOLFSSL_SUCCESS ||
+	    wolfSSL_CTX_GetEchConfigs(lib.ctx, list, &len) != WOLFSSL_SUCCESS) {
+		return false;
+	}
+	f = fopen(o->ech_out, "wb");
+	ok = f != NULL && fwrite(list, 1, len, f) == len;
+	if (f != NULL) {
+		fclose(f);
+	}
+	return ok;
+}
+
+static bool use_ech(const struct peer_options *o)
+{
+	struct peer_blob list = {NULL, 0};
+	bool ok = peer_load(&list, o->ech) &&
+		  wolfSSL_SetEchConfigs(lib.ssl, list.data, (word32)list.len) == WOLFSSL_SUCCESS;
+
+	free(list.data);
+	return ok;
+}
+
+/* RFC 7250: the bytes of the SubjectPublicKeyInfo are all there is to compare. */
+static int on_verify_raw(int ok, WOLFSSL_X509_STORE_CTX *store)
+{
+	struct peer_blob blob = {NULL, 0};
+	bool same = store->certs != NULL && store->totalCerts > 0 &&
+		    peer_load(&blob, lib.o->peer_key) && blob.len == store->certs[0].length &&
+		    memcmp(blob.data, store->certs[0].buffer, blob.len) == 0;
+
+	(void)ok;
+	free(blob.data);
+	lib.report->raw_key = same;
+	return same;
+}
+
+static bool set_raw_keys(const struct peer_options *o)
+{
+	const char type = WOLFSSL_CERT_TYPE_RPK;
+	bool server = o->server ? o->raw_key != NULL : o->peer_key != NULL;
+	bool client = o->server ? o->peer_key != NULL : o->raw_key != NULL;
+
+	if (o->peer_key != NULL) {
+		wolfSSL_CTX_set_verify(lib.ctx,
+				       WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+				       on_verify_raw);
+	}
+	return (!server ||
+		wolfSSL_CTX_set_server_cert_type(lib.ctx, &type, 1) == WOLFSSL_SUCCESS) &&
+	       (!client ||
+		wolfSSL_CTX_set_client_cert_type(lib.ctx, &type, 1) == WOLFSSL_SUCCESS) &&
+	       (o->raw_key == NULL ||
+		(wolfSSL_CTX_use_certificate_file(lib.ctx, o->raw_key_der, WOLFSSL_FILETYPE_ASN1) ==
+			 WOLFSSL_SUCCESS &&
+		 wolfSSL_CTX_use_PrivateKey_file(lib.ctx, o->key, WOLFSSL_FILETYPE_PEM) ==
+			 WOLFSSL_SUCCESS));
+}
+#else
+static bool set_raw_keys(const struct peer_options *o)
+{
+	return o->raw_key == NULL && o->peer_key == NULL;
+}
+
+static bool make_ech(const struct peer_options *o)
+{
+	(void)o;
+	return false;
+}
+
+static bool use_ech(const struct peer_options *o)
+{
+	(void)o;
+	return false;
+}
+#endif
+
 bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 {
 	WOLFSSL_METHOD *method;
@@ -248,6 +334,12 @@ bool peer_library_open(const struct peer_options *o, struct peer_report *report)
 	}
 	if (o->server) {
 		wolfSSL_CTX_set_servername_callback(lib.ctx, on_sni);
+	}
+	if (!set_raw_keys(o)) {
+		return fail(report, "raw keys", 0);
+	}
+	if (o->ech_name != NULL && !make_ech(o)) {
+		return fail(report, "ech", 0);
 	}
 	if (o->server && o->tickets == 0) {
 		wolfSSL_CTX_no_ticket_TLSv13(lib.ctx);
@@ -350,7 +442,8 @@ static void tell(const struct peer_options *o, struct peer_report *report)
 		report->has_export =
 			wolfSSL_export_keying_material(lib.ssl, report->exported, o->export_len,
 						       o->export_label, strlen(o->export_label),
-						       NULL, 0, 0) == WOLFSSL_SUCCESS;
+						       (const unsigned char *)"", 0,
+						       o->export_empty) == WOLFSSL_SUCCESS;
 	}
 }
 
@@ -368,6 +461,9 @@ bool peer_library_connect(const struct peer_options *o, int fd, struct peer_repo
 	}
 	if (!o->server && !set_client(o, report)) {
 		return false;
+	}
+	if (o->ech != NULL && !use_ech(o)) {
+		return fail(report, "ech", 0);
 	}
 	/* wolfSSL keeps the secrets for exporters only when told so before the handshake. */
 	if (o->export_label != NULL) {
@@ -426,7 +522,8 @@ ssize_t peer_library_read(unsigned char *buf, size_t len, struct peer_report *re
 	if (code == WOLFSSL_ERROR_ZERO_RETURN) {
 		return PEER_CLOSED;
 	}
-	if (code == SOCKET_PEER_CLOSED_E || code == SOCKET_ERROR_E) {
+	if (code == SOCKET_PEER_CLOSED_E || code == SOCKET_ERROR_E ||
+	    code == WOLFSSL_ERROR_SYSCALL) {
 		return PEER_TRUNCATED;
 	}
 	fail(report, "read", n);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encrypted ClientHello in the NSS peer.
+ * Parts of the NSS peer: Encrypted ClientHello (nss_ech.c), compressed certificates (nss_compress.c).
  */
-#ifndef TESTS_INTEROP_NSS_ECH_H
-#define TESTS_INTEROP_NSS_ECH_H
+#ifndef TESTS_INTEROP_NSS_PARTS_H
+#define TESTS_INTEROP_NSS_PARTS_H
 
 #include <nspr.h>
 #include <ssl.h>
@@ -16,5 +16,8 @@ void nss_ech_close(void);
 SECStatus nss_ech_set(PRFileDesc *fd, const struct peer_options *o);
 /* Client, after a refusal: writes what the server wants instead to o->ech_retry_out. */
 void nss_ech_keep_retry(PRFileDesc *fd, const struct peer_options *o);
+
+/* o->compress, both ways. */
+SECStatus nss_compress_set(PRFileDesc *fd, const struct peer_options *o);
 
 #endif
