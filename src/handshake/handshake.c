@@ -198,10 +198,6 @@ void enn_hs_transcript_12(struct enn_handshake *hs)
 
 uint16_t enn_hs_wire_version(const struct enn_handshake *hs, uint16_t version)
 {
-	if (hs->c->datagram && version == ENN_TLS_1_3 &&
-	    enn_security_flag(hs->security, ENN_SECURITY_DTLS_DRAFT)) {
-		return ENN_DTLS_1_3_DRAFT;
-	}
 	/* DTLS counts downwards, and its 1.2 and 1.3 are made of the same versions of TLS. */
 	return hs->c->datagram ? (uint16_t)(ENN_DTLS_1_2 - (version - ENN_TLS_1_2)) : version;
 }

@@ -116,7 +116,6 @@ enum enn_tls_version {
 	ENN_DTLS_1_0 = 0xfeff,
 	ENN_DTLS_1_2 = 0xfefd,
 	ENN_DTLS_1_3 = 0xfefc,
-	ENN_DTLS_1_3_DRAFT = 0x7f2b, /* draft 43, which became RFC 9147 */
 };
 
 /* RFC 7250 §3 */

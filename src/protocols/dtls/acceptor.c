@@ -164,9 +164,8 @@ static bool read_hello(const struct enn_dtls_hub *hub, const struct enn_packet *
 	    !enn_parse_client_hello(h->body, true, &h->ch, &fault)) {
 		return false;
 	}
-	bool draft = enn_security_flag(hub->security, ENN_SECURITY_DTLS_DRAFT);
 	h->wants_13 = (h->ch.has & ENN_HAS_SUPPORTED_VERSIONS) != 0 &&
-		      enn_u16_list_has(h->ch.versions, draft ? ENN_DTLS_1_3_DRAFT : ENN_DTLS_1_3) &&
+		      enn_u16_list_has(h->ch.versions, ENN_DTLS_1_3) &&
 		      enn_code_list_has(enn_security_list(hub->security, ENN_SECURITY_VERSIONS),
 					ENN_TLS_1_3);
 	return true;
