@@ -191,7 +191,7 @@ static void on_setup(redisAsyncContext *link, void *data, void *private)
 	}
 	lost(r, reply->str);
 	link->data = NULL;
-	redisAsyncDisconnect(link);
+	redisAsyncFree(link); /* behind this call; tells all that waits */
 }
 
 /* The process that answers: one that was started again has forgotten claims. */

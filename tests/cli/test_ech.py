@@ -106,10 +106,9 @@ def connect(files, port, *arguments):
                data=b"hidden")
 
 
+@pytest.mark.hpke
 def test_retry(files, other):
     """RFC 9849 §6.1.6: once more, with the configurations of the server that proved its public name."""
-    if not has_hpke(files):
-        pytest.skip("no libcrypto with HPKE")
     server, port = listen(files, "--ech-key", "key")
     done = connect(files, port, "--ech", other, "--json")
     _, events = server.communicate(timeout=30)
@@ -122,9 +121,8 @@ def test_retry(files, other):
     assert b'"ech":true' in events
 
 
+@pytest.mark.hpke
 def test_retry_in_words(files, other):
-    if not has_hpke(files):
-        pytest.skip("no libcrypto with HPKE")
     server, port = listen(files, "--ech-key", "key")
     done = connect(files, port, "--ech", other)
     server.communicate(timeout=30)
@@ -133,11 +131,10 @@ def test_retry_in_words(files, other):
     assert (files / "list").read_bytes().strip() in done.stderr
 
 
+@pytest.mark.hpke
 @pytest.mark.parametrize("case", ["no key", "wrong certificate"])
 def test_no_retry(files, other, case):
     """A server that has no configurations, or that does not prove the public name, is not tried again."""
-    if not has_hpke(files):
-        pytest.skip("no libcrypto with HPKE")
     key, config = ["--ech-key", "key"], other
     if case == "no key":
         key = []
@@ -154,10 +151,9 @@ def test_no_retry(files, other, case):
     assert done.returncode == 3 and [event["event"] for event in said] == ["error"], said
 
 
+@pytest.mark.hpke
 def test_second_refusal(files, other):
     """A server that changes its mind again ends it: one retry, no more."""
-    if not has_hpke(files):
-        pytest.skip("no libcrypto with HPKE")
     first, port = listen(files, "--ech-key", "key")
     relay = socket.create_server(("127.0.0.1", 0))
     made = run("keygen", "ech", "--name", "public.example", "--out", "third", "--force", cwd=files)

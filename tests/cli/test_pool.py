@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pool: three listeners behind a TCP balancer, which share their sessions in one redis-server."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -125,7 +126,9 @@ class Balancer:
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            sink.close()
+            for it in (source, sink):  # close() alone would wait for the other thread's recv
+                with contextlib.suppress(OSError):
+                    it.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         self.socket.close()
