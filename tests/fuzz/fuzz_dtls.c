@@ -260,7 +260,7 @@ static void do_one(enum deed deed)
 	}
 	struct datagram d = pop();
 	if (deed == CHANGE && d.len > 0) {
-		d.data[(next() | next() << 8) % d.len] ^= (uint8_t)(next() | 1);
+		d.data[((size_t)next() << 8 | next()) % d.len] ^= (uint8_t)(next() | 1);
 	} else if (deed == CUT) {
 		d.len = d.len * next() / 256;
 	}

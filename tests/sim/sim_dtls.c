@@ -210,8 +210,9 @@ static bool is_meddled(const struct dgram_scenario *s)
 
 static void event(struct dgram_end *end, const struct enn_event *e)
 {
-	/* A cookie that is brought from another address is refused. */
-	bool moved = moves(end->h->w->s) && e->u.error.origin == ENN_ORIGIN_PEER;
+	/* A cookie is refused that is brought from another address, or by a client that began anew and was
+	 * given the one of its life before. */
+	bool moved = moves(end->h->w->s);
 
 	if (e->type == ENN_EVENT_FAILED && !is_meddled(end->h->w->s) && !moved &&
 	    e->u.error.reason != ENN_REASON_TIMEOUT &&
@@ -223,13 +224,14 @@ static void event(struct dgram_end *end, const struct enn_event *e)
 
 /* ---- what holds ----------------------------------------------------------------------------------- */
 
-/* What is added behind a record leaves it good. */
+/* What is added behind a record leaves it good, and a cookie is worth as much in a hello that was changed elsewhere. */
 static bool validates(const struct dgram_host *h, const struct dgram_datagram *d)
 {
 	if (d->sender == DGRAM_STRANGER || d->sender == h->index) {
 		return false;
 	}
-	return dgram_is_news(h, d) || dgram_has(h->w->s, DGRAM_EXTEND);
+	return dgram_is_news(h, d) || dgram_has(h->w->s, DGRAM_EXTEND) ||
+	       dgram_has(h->w->s, DGRAM_CORRUPT);
 }
 
 static bool trusts(const struct dgram_host *h, const struct enn_address *a)
