@@ -71,8 +71,8 @@ static void print_time(double ns)
 static void print_label(const struct bench_row *row, int i)
 {
 	char label[96];
-	(void)snprintf(label, sizeof(label), "%s/%s", row->name,
-		       i == BENCH_PEER ? "libssl" : contender_name[i]);
+	const char *who = i == BENCH_PEER ? row->peer_name : contender_name[i];
+	(void)snprintf(label, sizeof(label), "%s/%.*s", row->name, (int)strcspn(who, " "), who);
 	(void)printf("%-38s", label);
 }
 

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/compiler.h"
+#include "protocols/srtp/engine.h"
 #include "protocols/survey.h"
 
 /* ---- rows of protocols without an engine: what the survey says, and nothing built ------------ */
@@ -41,6 +42,7 @@ static const struct enn_protocol srtp = {
 	.spec = "RFC 3711, RFC 5764",
 	.substrate = ENN_SUBSTRATE_DATAGRAM,
 	.service = ENN_SERVICE_DATAGRAM,
+	.min_batch = ENN_SRTP_MIN_BATCH, /* of engines made with keys; it has no other constructors */
 	.features = ENN_SURVEY_SRTP,
 };
 
