@@ -25,9 +25,17 @@ static bool fetch_symmetric(struct enn_crypto *c)
 		[ENN_HASH_SHA512] = "SHA2-512",
 	};
 
+	static const char *const masks[] = {"AES-128-ECB", "AES-256-ECB", "ChaCha20"};
+
 	for (size_t i = 0; i < ENN_AEAD_COUNT; i++) {
 		c->cipher[i] = EVP_CIPHER_fetch(NULL, ciphers[i], NULL);
 		if (c->cipher[i] == NULL) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < ENN_ARRAY_LEN(c->mask); i++) {
+		c->mask[i] = EVP_CIPHER_fetch(NULL, masks[i], NULL);
+		if (c->mask[i] == NULL) {
 			return false;
 		}
 	}
@@ -106,6 +114,9 @@ void enn_crypto_free(struct enn_crypto *c)
 	}
 	for (size_t i = 0; i < ENN_HASH_COUNT; i++) {
 		EVP_MD_free(c->md[i]);
+	}
+	for (size_t i = 0; i < ENN_ARRAY_LEN(c->mask); i++) {
+		EVP_CIPHER_free(c->mask[i]);
 	}
 	enn_x25519_close(c->x25519);
 	for (size_t i = 0; i < ENN_KX_HYBRID; i++) {

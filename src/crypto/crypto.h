@@ -20,6 +20,7 @@ struct enn_crypto {
 	struct IMB_MGR *mb; /* NULL: libcrypto only */
 	EVP_CIPHER *cipher[ENN_AEAD_COUNT];
 	EVP_MD *md[ENN_HASH_COUNT];
+	EVP_CIPHER *mask[3]; /* mask.c: AES-128-ECB, AES-256-ECB, ChaCha20 */
 	struct enn_x25519_provider *x25519;
 	EC_GROUP *group[ENN_KX_HYBRID]; /* P-256 and P-384; NULL for X25519 */
 	BN_CTX *bn;			/* scratch of the two */

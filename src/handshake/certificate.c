@@ -155,7 +155,7 @@ enum enn_status enn_finished_send(struct enn_handshake *hs, const uint8_t *base)
 	uint8_t mac[ENN_MAX_HASH];
 
 	enn_hs_transcript_hash(hs, transcript);
-	enn_finished_mac(hs->hash, base, transcript, mac);
+	enn_finished_mac(enn_hs_prefix(hs->c), hs->hash, base, transcript, mac);
 	ENN_TRY(enn_hs_begin(hs, &out, enn_hs_auth_level(hs), ENN_HS_FINISHED, hs->hash->len));
 	enn_write_bytes(&out.w, mac, hs->hash->len);
 	return enn_hs_commit(hs, &out);
@@ -421,7 +421,7 @@ enum enn_status enn_finished_receive(struct enn_handshake *hs, const uint8_t *ba
 					  "Finished", "Finished has a wrong length");
 	}
 	enn_hs_transcript_hash(hs, transcript);
-	enn_finished_mac(hs->hash, base, transcript, mac);
+	enn_finished_mac(enn_hs_prefix(hs->c), hs->hash, base, transcript, mac);
 	if (!enn_equal_secret(body.data, mac, hs->hash->len)) {
 		return enn_handshake_fail(hs->c, ENN_ALERT_DECRYPT_ERROR,
 					  ENN_REASON_PROTOCOL_FAILED, "Finished",

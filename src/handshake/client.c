@@ -5,6 +5,8 @@
 #include "handshake/internal.h"
 #include "handshake/reasons.h"
 
+#define MAX_HELLO_VERIFY 3 /* a server's secret may change in between */
+
 static enum enn_status illegal(struct enn_handshake *hs, const char *where, const char *what)
 {
 	return enn_handshake_fail(hs->c, ENN_ALERT_ILLEGAL_PARAMETER, ENN_REASON_PROTOCOL_FAILED,
@@ -24,7 +26,8 @@ static bool has_downgrade_sentinel(struct enn_bytes random)
 static enum enn_status check_server_hello(struct enn_handshake *hs,
 					  const struct enn_server_hello *sh)
 {
-	struct enn_bytes sent = {hs->session_id, hs->session_id_len};
+	/* RFC 9147 §5.2: it is not echoed there. */
+	struct enn_bytes sent = {hs->session_id, hs->c->datagram ? 0 : hs->session_id_len};
 
 	if (!(sh->has & ENN_HAS_SUPPORTED_VERSIONS)) {
 		if (has_downgrade_sentinel(sh->random)) {
@@ -36,12 +39,13 @@ static enum enn_status check_server_hello(struct enn_handshake *hs,
 					  "the server does not speak %s",
 					  enn_hs_offers(hs, ENN_TLS_1_3) ? "TLS 1.3" : "TLS 1.2");
 	}
-	if (sh->selected_version != ENN_TLS_1_3) {
+	if (sh->selected_version != enn_hs_wire_version(hs, ENN_TLS_1_3)) {
 		return illegal(hs, "ServerHello.supported_versions",
 			       "the server selected a version that was not offered");
 	}
-	if (sh->legacy_version != ENN_TLS_1_2) {
-		return illegal(hs, "ServerHello.legacy_version", "legacy_version is not 0x0303");
+	if (sh->legacy_version != enn_hs_wire_version(hs, ENN_TLS_1_2)) {
+		return illegal(hs, "ServerHello.legacy_version",
+			       "legacy_version is not that of 1.2");
 	}
 	if (!enn_bytes_equal(sh->session_id, sent)) {
 		return illegal(hs, "ServerHello.legacy_session_id_echo",
@@ -163,7 +167,7 @@ static enum enn_status choose_psk(struct enn_handshake *hs, const struct enn_ser
 			return enn_handshake_no_memory(hs->c, "ServerHello.pre_shared_key");
 		}
 	}
-	enn_key_schedule_early(&hs->ks, hs->hash, psk.data, psk.len);
+	enn_key_schedule_early(&hs->ks, enn_hs_prefix(hs->c), hs->hash, psk.data, psk.len);
 	return ENN_OK;
 }
 
@@ -243,8 +247,8 @@ static enum enn_status handshake_keys(struct enn_handshake *hs)
 static bool is_for_tls12(const struct enn_handshake *hs, const struct enn_server_hello *sh)
 {
 	return hs->tls12 != NULL && !(sh->has & ENN_HAS_SUPPORTED_VERSIONS) &&
-	       sh->legacy_version == ENN_TLS_1_2 && !hs->c->result.hello_retry &&
-	       !hs->offered_early;
+	       sh->legacy_version == enn_hs_wire_version(hs, ENN_TLS_1_2) &&
+	       !hs->c->result.hello_retry && !hs->offered_early;
 }
 
 static enum enn_status receive_server_hello(struct enn_handshake *hs, enn_time now,
@@ -289,6 +293,35 @@ static enum enn_status receive_server_hello(struct enn_handshake *hs, enn_time n
 	enn_reasons_client(hs);
 	hs->state = ENN_HS_CLIENT_EXPECT_ENCRYPTED_EXTENSIONS;
 	return handshake_keys(hs);
+}
+
+/* DTLS 1.2, RFC 6347 §4.2.1: the same hello once more, with the cookie. Neither the first one nor this message
+ * is part of the transcript. */
+static enum enn_status receive_hello_verify(struct enn_handshake *hs, enn_time now,
+					    struct enn_bytes body)
+{
+	struct enn_reader r = enn_reader_of(body.data, body.len);
+
+	(void)enn_read_u16(&r); /* the version says nothing (§4.2.1) */
+	struct enn_bytes cookie = enn_read_vector(&r, 1, 0, ENN_HS_MAX_HELLO_COOKIE);
+	if (!enn_reader_done(&r)) {
+		return enn_handshake_fail(hs->c, ENN_ALERT_DECODE_ERROR, ENN_REASON_PROTOCOL_FAILED,
+					  "HelloVerifyRequest", "HelloVerifyRequest is malformed");
+	}
+	if (hs->tls12 == NULL || hs->hello_verified == MAX_HELLO_VERIFY) {
+		return enn_handshake_fail(
+			hs->c, ENN_ALERT_UNEXPECTED_MESSAGE, ENN_REASON_PROTOCOL_FAILED,
+			"HelloVerifyRequest",
+			hs->tls12 == NULL ? "a HelloVerifyRequest, and DTLS 1.2 is not offered"
+					  : "one HelloVerifyRequest after another");
+	}
+	hs->hello_verified++;
+	memcpy(hs->hello_cookie, cookie.data, cookie.len);
+	hs->hello_cookie_len = (uint8_t)cookie.len;
+	enn_hs_transcript_start(hs);
+	ENN_TRY(enn_client_hello_send(hs, now));
+	hs->state = ENN_HS_CLIENT_EXPECT_SERVER_HELLO;
+	return ENN_OK;
 }
 
 /* ---- EncryptedExtensions --------------------------------------------------------------------- */
@@ -537,6 +570,9 @@ enum enn_status enn_client_receive(struct enn_handshake *hs, enn_time now, uint8
 				   struct enn_bytes body, struct enn_bytes message,
 				   enum enn_handshake_outcome *outcome)
 {
+	if (type == ENN_HS_HELLO_VERIFY_REQUEST) {
+		return receive_hello_verify(hs, now, body);
+	}
 	if (type == ENN_HS_SERVER_HELLO) { /* keeps its own order with the transcript */
 		return receive_server_hello(hs, now, body, message, outcome);
 	}

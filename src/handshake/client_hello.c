@@ -80,7 +80,8 @@ static enum enn_status make_shares(struct enn_handshake *hs)
 	for (size_t i = 0; i < groups->count && wanted > 0; i++) {
 		const struct enn_kx_alg *alg = enn_kx_alg_by_tls(groups->code[i]);
 		bool hybrid = enn_kx_is_hybrid(alg);
-		if (!hybrid || !hybrid_made) {
+		/* RFC 9147 §5.1: a first hello in one datagram can be answered without state */
+		if (!hybrid || (!hybrid_made && !hs->c->datagram)) {
 			ENN_TRY(enn_client_hello_make_share(hs, groups->code[i]));
 		}
 		hybrid_made = hybrid_made || hybrid;
@@ -104,7 +105,7 @@ static const char *session_obstacle(const struct enn_handshake *hs, const struct
 	if (age < 0 || age >= (int64_t)s->lifetime * (int64_t)ENN_SECOND) {
 		return "its time is over";
 	}
-	if (!enn_hs_offers(hs, s->version)) {
+	if (s->datagram != hs->c->datagram || !enn_hs_offers(hs, s->version)) {
 		return "its version is not allowed now";
 	}
 	if (!enn_code_list_has(enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
@@ -159,7 +160,8 @@ static void offer_session(struct enn_handshake *hs, int64_t wall)
 		.hash = enn_hash_alg(enn_tls_suite_by_code(s->suite)->hash),
 	};
 	/* §4.2.10: with the ticket's own suite and application protocol. */
-	hs->offered_early = enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA) &&
+	hs->offered_early = !hs->c->datagram &&
+			    enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA) &&
 			    s->max_early_data > 0 && alpn_is_offered(hs->security, s->alpn);
 	if (hs->offered_early) {
 		hs->c->result.early_data = ENN_EARLY_DATA_OFFERED;
@@ -200,8 +202,8 @@ static void offer_external_psks(struct enn_handshake *hs)
 enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 {
 	bool tls13 = enn_hs_offers(hs, ENN_TLS_1_3);
-	bool compatible =
-		tls13 && enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY);
+	bool compatible = tls13 && !hs->c->datagram &&
+			  enn_security_flag(hs->security, ENN_SECURITY_MIDDLEBOX_COMPATIBILITY);
 	bool grease = enn_security_flag(hs->security, ENN_SECURITY_GREASE);
 	uint8_t drawn[ENN_HS_RANDOM + ENN_HS_MAX_SESSION_ID + GREASE_BYTES];
 	size_t want = ENN_HS_RANDOM + (compatible ? ENN_HS_MAX_SESSION_ID : 0u) +
@@ -230,7 +232,7 @@ enum enn_status enn_client_hello_prepare(struct enn_handshake *hs, enn_time now)
 	if (tls13) {
 		offer_external_psks(hs);
 	}
-	return enn_ech_prepare(hs);
+	return hs->c->datagram ? ENN_OK : enn_ech_prepare(hs);
 }
 
 /* ---- the message ---------------------------------------------------------------------------- */
@@ -332,7 +334,7 @@ static void write_versions(struct enn_handshake *hs, struct enn_writer *w)
 		enn_security_list(hs->security, ENN_SECURITY_VERSIONS);
 	for (size_t i = 0; i < versions->count; i++) {
 		if (enn_hs_offers(hs, versions->code[i])) {
-			enn_write_u16(w, versions->code[i]);
+			enn_write_u16(w, enn_hs_wire_version(hs, versions->code[i]));
 		}
 	}
 	enn_write_end(w, list, 1);
@@ -467,7 +469,10 @@ static bool has_psk(const struct enn_security *s)
 bool enn_client_hello_offers_suite(const struct enn_handshake *hs,
 				   const struct enn_tls_suite *suite)
 {
-	if (!enn_hs_offers(hs, suite->version) || !enn_cbc_allows(hs->security, suite)) {
+	bool cbc = suite->aead >= ENN_AEAD_COUNT;
+
+	if (!enn_hs_offers(hs, suite->version) || !enn_cbc_allows(hs->security, suite) ||
+	    (cbc && hs->c->datagram)) { /* not built for DTLS */
 		return false;
 	}
 	return suite->auth != ENN_SUITE_PSK || has_psk(hs->security);
@@ -479,10 +484,13 @@ static void write_hello_head(struct enn_handshake *hs, struct enn_writer *w,
 	const struct enn_code_list *suites =
 		enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES);
 
-	enn_write_u16(w, ENN_TLS_1_2);
+	enn_write_u16(w, enn_hs_wire_version(hs, ENN_TLS_1_2));
 	enn_write_bytes(w, form == ENN_HELLO_INNER ? hs->ech->inner_random : hs->random,
 			ENN_HS_RANDOM);
 	enn_write_vector(w, 1, hs->session_id, hs->session_id_len);
+	if (hs->c->datagram) {
+		enn_write_vector(w, 1, hs->hello_cookie, hs->hello_cookie_len);
+	}
 	size_t list = enn_write_begin(w, 2);
 	if (hs->grease.suite != 0) {
 		enn_write_u16(w, hs->grease.suite);
@@ -571,7 +579,8 @@ static enum enn_status start_early_data(struct enn_handshake *hs)
 	uint8_t transcript[ENN_MAX_HASH];
 	uint8_t secret[ENN_MAX_SECRET];
 
-	enn_key_schedule_early(&hs->ks, hash, hs->psk[0].key.data, hs->psk[0].key.len);
+	enn_key_schedule_early(&hs->ks, enn_hs_prefix(hs->c), hash, hs->psk[0].key.data,
+			       hs->psk[0].key.len);
 	enn_hash_peek(enn_ech_transcript(hs, hash), transcript);
 	enn_hs_traffic_secret(hs, "c e traffic", "CLIENT_EARLY_TRAFFIC_SECRET", transcript, secret);
 	enn_hs_traffic_secret(hs, "e exp master", "EARLY_EXPORTER_SECRET", transcript,

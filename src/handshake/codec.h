@@ -104,12 +104,14 @@ struct enn_client_hello {
 	size_t psk_count;
 	size_t binder_count;
 	struct enn_bytes cookie;
+	struct enn_bytes hello_cookie; /* DTLS 1.2 */
 	struct enn_views views;
 	/* Offset of the binders' length field from the start of the body: what comes before is
 	 * what a binder covers (RFC 8446 §4.2.11.2). */
 	size_t binders_offset;
 };
-bool enn_parse_client_hello(struct enn_bytes body, struct enn_client_hello *out,
+/* datagram: a DTLS ClientHello, with the cookie of a HelloVerifyRequest. */
+bool enn_parse_client_hello(struct enn_bytes body, bool datagram, struct enn_client_hello *out,
 			    struct enn_fault *fault);
 
 struct enn_server_hello {
@@ -125,6 +127,7 @@ struct enn_server_hello {
 	struct enn_bytes share; /* empty in a HelloRetryRequest */
 	uint16_t psk_index;
 	struct enn_bytes cookie;
+	struct enn_bytes hello_cookie; /* DTLS 1.2 */
 	struct enn_views views;
 	uint16_t unknown_extension; /* the first, if ENN_HAS_UNKNOWN */
 };

@@ -140,7 +140,7 @@ static bool extension(struct enn_client_hello *out, uint16_t type, struct enn_re
 	}
 }
 
-bool enn_parse_client_hello(struct enn_bytes body, struct enn_client_hello *out,
+bool enn_parse_client_hello(struct enn_bytes body, bool datagram, struct enn_client_hello *out,
 			    struct enn_fault *fault)
 {
 	struct enn_reader r = enn_reader_of(body.data, body.len);
@@ -150,6 +150,9 @@ bool enn_parse_client_hello(struct enn_bytes body, struct enn_client_hello *out,
 	out->legacy_version = enn_read_u16(&r);
 	out->random = enn_read_bytes(&r, ENN_HS_RANDOM);
 	out->session_id = enn_read_vector(&r, 1, 0, ENN_HS_MAX_SESSION_ID);
+	if (datagram) { /* RFC 6347 §4.2.1 */
+		out->hello_cookie = enn_read_vector(&r, 1, 0, 255);
+	}
 	out->cipher_suites = enn_read_vector(&r, 2, 2, UINT16_MAX - 1);
 	out->compression = enn_read_vector(&r, 1, 1, 255);
 	if (!enn_reader_ok(&r) || out->cipher_suites.len % 2 != 0) {

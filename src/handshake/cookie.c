@@ -34,8 +34,10 @@ void enn_cookie_bind(struct enn_handshake *hs, const struct enn_path *path)
 bool enn_cookie_wanted(const struct enn_handshake *hs)
 {
 	/* The context of an encrypted hello (RFC 9849 §7.1.1) is not in the cookie. */
-	return enn_security_flag(hs->security, ENN_SECURITY_HELLO_RETRY_COOKIE) &&
-	       !hs->c->result.hello_retry && enn_ech_state(hs) != ENN_ECH_ACCEPTED;
+	bool wanted = hs->c->want_cookie ||
+		      enn_security_flag(hs->security, ENN_SECURITY_HELLO_RETRY_COOKIE);
+
+	return wanted && !hs->c->result.hello_retry && enn_ech_state(hs) != ENN_ECH_ACCEPTED;
 }
 
 static void digest_constants(const struct enn_client_hello *ch, uint8_t out[DIGEST])

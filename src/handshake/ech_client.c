@@ -273,7 +273,7 @@ static uint8_t *payload_of(struct enn_writer *hello, size_t *len)
 	struct enn_client_hello ch;
 	struct enn_fault fault;
 
-	if (!enn_parse_client_hello(body, &ch, &fault)) {
+	if (!enn_parse_client_hello(body, false, &ch, &fault)) {
 		return NULL;
 	}
 	struct enn_bytes data = ch.views.data[ENN_VIEW_ENCRYPTED_CLIENT_HELLO];

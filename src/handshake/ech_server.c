@@ -249,7 +249,7 @@ static enum enn_status take_inner(struct enn_handshake *hs, struct enn_bytes enc
 	}
 	*message = (struct enn_bytes){room, enn_writer_len(&w)};
 	struct enn_bytes body = {room + ENN_HS_HEADER, message->len - ENN_HS_HEADER};
-	if (!enn_parse_client_hello(body, ch, &fault)) {
+	if (!enn_parse_client_hello(body, false, ch, &fault)) {
 		return enn_hs_fault(hs, &fault);
 	}
 	return is_inner(ch) ? ENN_OK

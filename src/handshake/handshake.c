@@ -139,19 +139,76 @@ enum enn_status enn_hs_secret(struct enn_handshake *hs, enum enn_direction direc
 
 /* ---- transcript ----------------------------------------------------------------------------- */
 
+static void start(struct enn_hash transcript[2])
+{
+	enn_hash_init(&transcript[0], enn_hash_alg(ENN_HASH_SHA256));
+	enn_hash_init(&transcript[1], enn_hash_alg(ENN_HASH_SHA384));
+}
+
 void enn_hs_transcript_start(struct enn_handshake *hs)
 {
 	hs->hash = NULL;
-	enn_hash_init(&hs->transcript[0], enn_hash_alg(ENN_HASH_SHA256));
-	enn_hash_init(&hs->transcript[1], enn_hash_alg(ENN_HASH_SHA384));
+	start(hs->transcript);
+	start(hs->transcript12);
+	if (hs->tls12 != NULL) {
+		enn_tls12_forget_messages(hs);
+	}
+}
+
+static void add(struct enn_handshake *hs, struct enn_hash transcript[2], const void *data,
+		size_t len)
+{
+	enn_hash_update(&transcript[0], data, len);
+	if (hs->hash == NULL) {
+		enn_hash_update(&transcript[1], data, len);
+	}
+}
+
+/* DTLS 1.2: as if the message had come in one fragment (RFC 6347 §4.2.6). */
+#define HEADER_12 12
+static void add_datagram(struct enn_handshake *hs, const uint8_t *data, size_t len)
+{
+	uint16_t version = hs->c->result.version;
+	uint8_t header[HEADER_12];
+	struct enn_writer w = enn_writer_of(header, sizeof(header));
+
+	if (version != ENN_TLS_1_2) {
+		add(hs, hs->transcript, data, len);
+	}
+	if (version == ENN_TLS_1_3 || hs->tls12 == NULL || len < ENN_HS_HEADER) {
+		return;
+	}
+	enn_write_bytes(&w, data, ENN_HS_HEADER);
+	enn_write_u16(&w, hs->message_number);
+	enn_write_u24(&w, 0);
+	enn_write_bytes(&w, data + 1, 3);
+	struct enn_hash *to = version == ENN_TLS_1_2 ? hs->transcript : hs->transcript12;
+	add(hs, to, header, sizeof(header));
+	add(hs, to, data + ENN_HS_HEADER, len - ENN_HS_HEADER);
+	enn_tls12_keep_message(hs, header, sizeof(header));
+	enn_tls12_keep_message(hs, data + ENN_HS_HEADER, len - ENN_HS_HEADER);
+}
+
+void enn_hs_transcript_12(struct enn_handshake *hs)
+{
+	if (hs->c->datagram) {
+		memcpy(hs->transcript, hs->transcript12, sizeof(hs->transcript));
+	}
+}
+
+uint16_t enn_hs_wire_version(const struct enn_handshake *hs, uint16_t version)
+{
+	/* DTLS counts downwards, and its 1.2 and 1.3 are made of the same versions of TLS. */
+	return hs->c->datagram ? (uint16_t)(ENN_DTLS_1_2 - (version - ENN_TLS_1_2)) : version;
 }
 
 void enn_hs_transcript_add(struct enn_handshake *hs, const void *data, size_t len)
 {
-	enn_hash_update(&hs->transcript[0], data, len);
-	if (hs->hash == NULL) {
-		enn_hash_update(&hs->transcript[1], data, len);
+	if (hs->c->datagram) {
+		add_datagram(hs, data, len);
+		return;
 	}
+	add(hs, hs->transcript, data, len);
 	if (hs->tls12 != NULL) {
 		enn_tls12_keep_message(hs, data, len);
 	}
@@ -223,6 +280,7 @@ enum enn_status enn_hs_finish_length(struct enn_handshake *hs, struct enn_hs_out
 void enn_hs_commit_raw(struct enn_handshake *hs, struct enn_hs_out *out)
 {
 	size_t len = enn_writer_len(&out->w);
+	hs->message_number = hs->c->message_out;
 	enn_hs_transcript_add(hs, out->w.start, len);
 	hs->c->ops->commit(hs->c, out->level, out->type, len);
 }
@@ -274,6 +332,7 @@ static const struct {
 	uint8_t level;
 } accepted[] = {
 	{ENN_HS_CLIENT_EXPECT_SERVER_HELLO, ENN_HS_SERVER_HELLO, ENN_LEVEL_INITIAL},
+	{ENN_HS_CLIENT_EXPECT_SERVER_HELLO, ENN_HS_HELLO_VERIFY_REQUEST, ENN_LEVEL_INITIAL},
 	{ENN_HS_CLIENT_EXPECT_SECOND_SERVER_HELLO, ENN_HS_SERVER_HELLO, ENN_LEVEL_INITIAL},
 	{ENN_HS_CLIENT_EXPECT_ENCRYPTED_EXTENSIONS, ENN_HS_ENCRYPTED_EXTENSIONS,
 	 ENN_LEVEL_HANDSHAKE},
@@ -359,6 +418,7 @@ enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, en
 
 	*outcome = ENN_OUTCOME_GO_ON;
 	hs->now = now;
+	hs->message_number = hs->c->message_in;
 	(void)enn_read_bytes(&r, 1);
 	struct enn_bytes body = enn_read_vector(&r, 3, 0, 0xffffff);
 	if (hs->state == ENN_HS_FAILED || hs->state == ENN_HS_COMPLETE || !enn_reader_done(&r)) {
@@ -367,7 +427,9 @@ enum enn_status enn_handshake_receive(struct enn_handshake *hs, enn_time now, en
 					  "the handshake was fed out of turn");
 	}
 	enum enn_status status = ENN_OK;
-	if (!is_accepted(hs->state, type, level) || (more && changes_read_keys(hs, type))) {
+	bool foreign = type == ENN_HS_HELLO_VERIFY_REQUEST && !hs->c->datagram;
+	if (foreign || !is_accepted(hs->state, type, level) ||
+	    (more && changes_read_keys(hs, type))) {
 		status = unexpected(hs, type);
 	} else {
 		status = dispatch(hs, now, type, body, message, outcome);
@@ -425,6 +487,7 @@ enum enn_status enn_server_hello_again(struct enn_handshake *hs, enn_time now,
 	struct enn_bytes message = {enn_buffer_data(&hs->held), enn_buffer_len(&hs->held)};
 	struct enn_reader r = enn_reader_of(message.data, message.len);
 
+	hs->message_number = hs->c->message_in;
 	(void)enn_read_bytes(&r, 1);
 	struct enn_bytes body = enn_read_vector(&r, 3, 0, 0xffffff);
 	return enn_server_client_hello(hs, now, body, message, outcome);

@@ -138,6 +138,12 @@ struct enn_handshake_carrier {
 	struct enn_security *security;
 	struct enn_handshake_result result;
 	struct enn_store_put *puts; /* to be told, oldest first */
+	/* DTLS: its versions, its ClientHello, its labels; and in 1.2 a transcript in which each message has its
+	 * number (RFC 6347 §4.2.6): of the one being received, and of the one that is committed next. */
+	bool datagram;
+	bool want_cookie; /* the server asks for a cookie whatever helloRetryCookie says */
+	uint16_t message_in;
+	uint16_t message_out;
 	struct enn_error
 		error; /* filled in when a call answers ENN_E_FAILED; wire_code is the alert */
 };
@@ -156,6 +162,12 @@ enum enn_handshake_outcome {
 };
 
 struct enn_handshake;
+
+/* The prefix of the labels of this carrier's keys. */
+static inline const char *enn_hs_prefix(const struct enn_handshake_carrier *c)
+{
+	return c->datagram ? enn_label_dtls13 : enn_label_tls13;
+}
 
 /* name and session are copied. Errors: ENN_E_MEMORY, ENN_E_ARGUMENT (no name to check, no credential). */
 enum enn_status enn_handshake_new(struct enn_handshake_carrier *carrier, bool server,

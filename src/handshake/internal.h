@@ -112,6 +112,13 @@ struct enn_handshake {
 	/* Transcript: both hashes until the suite is known, then one (§4.4.1). */
 	const struct enn_hash_alg *hash; /* NULL until then */
 	struct enn_hash transcript[2];
+	/* DTLS, while it may yet become 1.2: the same with headers as 1.2 has them; and the number of the message that
+	 * is added next. */
+	struct enn_hash transcript12[2];
+	uint16_t message_number;
+	uint8_t hello_cookie[ENN_HS_MAX_HELLO_COOKIE];
+	uint8_t hello_cookie_len;
+	uint8_t hello_verified; /* HelloVerifyRequests that came */
 
 	struct enn_key_schedule ks;
 	uint8_t client_secret[ENN_MAX_SECRET]; /* handshake traffic secrets */
@@ -206,6 +213,10 @@ enum enn_status enn_hs_finish_length(struct enn_handshake *hs, struct enn_hs_out
 void enn_hs_commit_raw(struct enn_handshake *hs, struct enn_hs_out *out);
 
 void enn_hs_transcript_start(struct enn_handshake *hs);
+/* It is 1.2: before the next message joins. */
+void enn_hs_transcript_12(struct enn_handshake *hs);
+/* A version as this carrier writes it. */
+uint16_t enn_hs_wire_version(const struct enn_handshake *hs, uint16_t version);
 void enn_hs_transcript_add(struct enn_handshake *hs, const void *data, size_t len);
 /* Chooses the hash; the other one is forgotten. */
 void enn_hs_transcript_choose(struct enn_handshake *hs, const struct enn_hash_alg *hash);
@@ -248,6 +259,7 @@ bool enn_hs_offers(const struct enn_handshake *hs, uint16_t version);
 /* Makes ready for TLS 1.2, if it is offered. */
 enum enn_status enn_tls12_begin(struct enn_handshake *hs);
 void enn_tls12_free(struct enn_handshake *hs);
+void enn_tls12_forget_messages(struct enn_handshake *hs);
 void enn_tls12_keep_message(struct enn_handshake *hs, const void *data, size_t len);
 /* Client: session_view, a session of TLS 1.2, is to be resumed. */
 void enn_tls12_offer_session(struct enn_handshake *hs);

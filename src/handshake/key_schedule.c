@@ -3,22 +3,23 @@
 
 #include "base/mem.h"
 
-static const char tls13[] = "tls13 ";
+const char enn_label_tls13[] = "tls13 ";
+const char enn_label_dtls13[] = "dtls13";
 
 static void empty_hash(const struct enn_hash_alg *hash, uint8_t *out)
 {
 	enn_hash_once(hash, NULL, 0, out);
 }
 
-static void derive(const struct enn_hash_alg *hash, const uint8_t *secret, const char *label,
-		   const uint8_t *transcript_hash, uint8_t *out)
+static void derive(const char *prefix, const struct enn_hash_alg *hash, const uint8_t *secret,
+		   const char *label, const uint8_t *transcript_hash, uint8_t *out)
 {
 	uint8_t empty[ENN_MAX_HASH];
 	if (transcript_hash == NULL) {
 		empty_hash(hash, empty);
 		transcript_hash = empty;
 	}
-	enn_hkdf_expand_label(hash, secret, tls13, label, transcript_hash, hash->len, out,
+	enn_hkdf_expand_label(hash, secret, prefix, label, transcript_hash, hash->len, out,
 			      hash->len);
 }
 
@@ -35,11 +36,12 @@ static void advance(struct enn_key_schedule *ks, const uint8_t *ikm, size_t ikm_
 	enn_wipe(salt, sizeof(salt));
 }
 
-void enn_key_schedule_early(struct enn_key_schedule *ks, const struct enn_hash_alg *hash,
-			    const uint8_t *psk, size_t psk_len)
+void enn_key_schedule_early(struct enn_key_schedule *ks, const char *prefix,
+			    const struct enn_hash_alg *hash, const uint8_t *psk, size_t psk_len)
 {
 	static const uint8_t zeros[ENN_MAX_HASH];
 	ks->hash = hash;
+	ks->prefix = prefix;
 	enn_hkdf_extract(hash, NULL, 0, psk == NULL ? zeros : psk,
 			 psk == NULL ? hash->len : psk_len, ks->secret);
 	enn_hmac_init(&ks->keyed, hash, ks->secret, hash->len);
@@ -64,8 +66,8 @@ void enn_key_schedule_derive(const struct enn_key_schedule *ks, const char *labe
 		empty_hash(ks->hash, empty);
 		transcript_hash = empty;
 	}
-	enn_hkdf_expand_label_keyed(&ks->keyed, tls13, label, transcript_hash, ks->hash->len, out,
-				    ks->hash->len);
+	enn_hkdf_expand_label_keyed(&ks->keyed, ks->prefix, label, transcript_hash, ks->hash->len,
+				    out, ks->hash->len);
 }
 
 void enn_key_schedule_wipe(struct enn_key_schedule *ks)
@@ -74,49 +76,50 @@ void enn_key_schedule_wipe(struct enn_key_schedule *ks)
 	enn_wipe(&ks->keyed, sizeof(ks->keyed));
 }
 
-void enn_finished_mac(const struct enn_hash_alg *hash, const uint8_t *base,
+void enn_finished_mac(const char *prefix, const struct enn_hash_alg *hash, const uint8_t *base,
 		      const uint8_t *transcript_hash, uint8_t *out)
 {
 	uint8_t key[ENN_MAX_HASH];
-	enn_hkdf_expand_label(hash, base, tls13, "finished", NULL, 0, key, hash->len);
+	enn_hkdf_expand_label(hash, base, prefix, "finished", NULL, 0, key, hash->len);
 	enn_hmac_once(hash, key, hash->len, transcript_hash, hash->len, out);
 	enn_wipe(key, sizeof(key));
 }
 
-void enn_traffic_secret_update(const struct enn_hash_alg *hash, uint8_t *secret)
+void enn_traffic_secret_update(const char *prefix, const struct enn_hash_alg *hash, uint8_t *secret)
 {
 	uint8_t next[ENN_MAX_HASH];
-	enn_hkdf_expand_label(hash, secret, tls13, "traffic upd", NULL, 0, next, hash->len);
+	enn_hkdf_expand_label(hash, secret, prefix, "traffic upd", NULL, 0, next, hash->len);
 	memcpy(secret, next, hash->len);
 	enn_wipe(next, sizeof(next));
 }
 
-void enn_traffic_keys(const struct enn_hash_alg *hash, const uint8_t *secret, uint8_t *key,
-		      size_t key_len, uint8_t iv[12])
+void enn_traffic_keys(const char *prefix, const struct enn_hash_alg *hash, const uint8_t *secret,
+		      uint8_t *key, size_t key_len, uint8_t iv[12])
 {
 	struct enn_hmac keyed;
 	enn_hmac_init(&keyed, hash, secret, hash->len);
-	enn_hkdf_expand_label_keyed(&keyed, tls13, "key", NULL, 0, key, key_len);
-	enn_hkdf_expand_label_keyed(&keyed, tls13, "iv", NULL, 0, iv, 12);
+	enn_hkdf_expand_label_keyed(&keyed, prefix, "key", NULL, 0, key, key_len);
+	enn_hkdf_expand_label_keyed(&keyed, prefix, "iv", NULL, 0, iv, 12);
 	enn_wipe(&keyed, sizeof(keyed));
 }
 
-void enn_resumption_psk(const struct enn_hash_alg *hash, const uint8_t *resumption_secret,
-			const uint8_t *nonce, size_t nonce_len, uint8_t *out)
+void enn_resumption_psk(const char *prefix, const struct enn_hash_alg *hash,
+			const uint8_t *resumption_secret, const uint8_t *nonce, size_t nonce_len,
+			uint8_t *out)
 {
-	enn_hkdf_expand_label(hash, resumption_secret, tls13, "resumption", nonce, nonce_len, out,
+	enn_hkdf_expand_label(hash, resumption_secret, prefix, "resumption", nonce, nonce_len, out,
 			      hash->len);
 }
 
-void enn_exporter(const struct enn_hash_alg *hash, const uint8_t *exporter_secret,
-		  const char *label, const uint8_t *context, size_t context_len, uint8_t *out,
-		  size_t len)
+void enn_exporter(const char *prefix, const struct enn_hash_alg *hash,
+		  const uint8_t *exporter_secret, const char *label, const uint8_t *context,
+		  size_t context_len, uint8_t *out, size_t len)
 {
 	uint8_t secret[ENN_MAX_HASH];
 	uint8_t context_hash[ENN_MAX_HASH];
 
-	derive(hash, exporter_secret, label, NULL, secret);
+	derive(prefix, hash, exporter_secret, label, NULL, secret);
 	enn_hash_once(hash, context, context_len, context_hash);
-	enn_hkdf_expand_label(hash, secret, tls13, "exporter", context_hash, hash->len, out, len);
+	enn_hkdf_expand_label(hash, secret, prefix, "exporter", context_hash, hash->len, out, len);
 	enn_wipe(secret, sizeof(secret));
 }

@@ -14,6 +14,7 @@ struct name {
 
 static const struct name messages[] = {
 	{ENN_HS_HELLO_REQUEST, "HelloRequest"},
+	{ENN_HS_HELLO_VERIFY_REQUEST, "HelloVerifyRequest"},
 	{ENN_HS_CLIENT_HELLO, "ClientHello"},
 	{ENN_HS_SERVER_HELLO, "ServerHello"},
 	{ENN_HS_NEW_SESSION_TICKET, "NewSessionTicket"},

@@ -130,12 +130,14 @@ enum enn_status enn_post_send_ticket(struct enn_handshake_carrier *c, enn_time n
 					  "the random source failed");
 	}
 	enn_write_u64(&nw, result->tickets_sent++);
-	enn_resumption_psk(hash, result->resumption_secret, nonce, sizeof(nonce), psk);
+	enn_resumption_psk(enn_hs_prefix(c), hash, result->resumption_secret, nonce, sizeof(nonce),
+			   psk);
 	struct enn_reader age = enn_reader_of(age_add, sizeof(age_add));
-	bool early = enn_security_flag(c->security, ENN_SECURITY_EARLY_DATA);
+	bool early = !c->datagram && enn_security_flag(c->security, ENN_SECURITY_EARLY_DATA);
 	const char *name = result->server_name == NULL ? "" : result->server_name;
 	struct enn_session s = {
 		.version = ENN_TLS_1_3,
+		.datagram = c->datagram,
 		.suite = result->suite->code,
 		.issued = c->env->wall_offset + (int64_t)now,
 		.lifetime = (uint32_t)c->security->value[ENN_SECURITY_TICKET_LIFETIME],
@@ -197,9 +199,11 @@ enum enn_status enn_post_receive_ticket(struct enn_handshake_carrier *c, enn_tim
 	}
 	uint64_t own = c->security->value[ENN_SECURITY_TICKET_LIFETIME];
 	const char *name = result->server_name == NULL ? "" : result->server_name;
-	enn_resumption_psk(hash, result->resumption_secret, m.nonce.data, m.nonce.len, psk);
+	enn_resumption_psk(enn_hs_prefix(c), hash, result->resumption_secret, m.nonce.data,
+			   m.nonce.len, psk);
 	struct enn_session s = {
 		.version = ENN_TLS_1_3,
+		.datagram = c->datagram,
 		.suite = result->suite->code,
 		.issued = c->env->wall_offset + (int64_t)now,
 		.lifetime = m.lifetime < own ? m.lifetime : (uint32_t)own,

@@ -21,9 +21,9 @@ void enn_psk_binder(const struct enn_handshake *hs, const struct enn_hash_alg *h
 
 	enn_hash_update(&transcript, partial.data, partial.len);
 	enn_hash_final(&transcript, transcript_hash);
-	enn_key_schedule_early(&ks, hash, key.data, key.len);
+	enn_key_schedule_early(&ks, enn_hs_prefix(hs->c), hash, key.data, key.len);
 	enn_key_schedule_derive(&ks, labels[kind], NULL, binder_key);
-	enn_finished_mac(hash, binder_key, transcript_hash, out);
+	enn_finished_mac(enn_hs_prefix(hs->c), hash, binder_key, transcript_hash, out);
 	enn_wipe(binder_key, sizeof(binder_key));
 	enn_key_schedule_wipe(&ks);
 }
@@ -162,7 +162,7 @@ static const char *ticket_obstacle(const struct enn_handshake *hs,
 				   const struct enn_client_hello *ch, const struct enn_session *s,
 				   int64_t wall)
 {
-	if (s->version != ENN_TLS_1_3) {
+	if (s->version != ENN_TLS_1_3 || s->datagram != hs->c->datagram) {
 		return "it is of another version";
 	}
 	if (!hash_is_usable(hs, ch, enn_tls_suite_by_code(s->suite)->hash)) {

@@ -25,12 +25,18 @@ static enum enn_status fail(struct enn_handshake *hs, enum enn_alert alert, enum
 /* ---- form and version ----------------------------------------------------------------------- */
 
 /* §4.2.1: supported_versions alone, or the old field where it is missing. */
-static bool client_offers(const struct enn_client_hello *ch, uint16_t version)
+static bool client_offers(const struct enn_handshake *hs, const struct enn_client_hello *ch,
+			  uint16_t version)
 {
+	uint16_t old = enn_hs_wire_version(hs, ENN_TLS_1_2);
+
 	if (ch->has & ENN_HAS_SUPPORTED_VERSIONS) {
-		return enn_u16_list_has(ch->versions, version);
+		return enn_u16_list_has(ch->versions, enn_hs_wire_version(hs, version));
 	}
-	return version == ENN_TLS_1_2 && ch->legacy_version >= ENN_TLS_1_2;
+	/* DTLS counts downwards. */
+	return version == ENN_TLS_1_2 &&
+	       (hs->c->datagram ? ch->legacy_version >> 8 == old >> 8 && ch->legacy_version <= old
+				: ch->legacy_version >= old);
 }
 
 /* The highest that both offer; a HelloRetryRequest has said that it is 1.3. */
@@ -38,11 +44,11 @@ static enum enn_status choose_version(struct enn_handshake *hs, const struct enn
 				      uint16_t *version)
 {
 	*version = ENN_TLS_1_3;
-	if (enn_hs_offers(hs, ENN_TLS_1_3) && client_offers(ch, ENN_TLS_1_3)) {
+	if (enn_hs_offers(hs, ENN_TLS_1_3) && client_offers(hs, ch, ENN_TLS_1_3)) {
 		return ENN_OK;
 	}
 	*version = ENN_TLS_1_2;
-	if (enn_hs_offers(hs, ENN_TLS_1_2) && client_offers(ch, ENN_TLS_1_2) &&
+	if (enn_hs_offers(hs, ENN_TLS_1_2) && client_offers(hs, ch, ENN_TLS_1_2) &&
 	    !hs->c->result.hello_retry) {
 		return enn_tls12_begin(hs);
 	}
@@ -239,9 +245,10 @@ static size_t write_hello_start(struct enn_handshake *hs, struct enn_writer *w,
 				const uint8_t *random, const struct enn_tls_suite *suite,
 				uint16_t group, struct enn_bytes share)
 {
-	enn_write_u16(w, ENN_TLS_1_2);
+	enn_write_u16(w, enn_hs_wire_version(hs, ENN_TLS_1_2));
 	enn_write_bytes(w, random, ENN_HS_RANDOM);
-	enn_write_vector(w, 1, hs->session_id, hs->session_id_len);
+	/* RFC 9147 §5.2: not echoed there */
+	enn_write_vector(w, 1, hs->session_id, hs->c->datagram ? 0 : hs->session_id_len);
 	enn_write_u16(w, suite->code);
 	enn_write_u8(w, 0);
 	size_t list = enn_write_begin(w, 2);
@@ -256,7 +263,7 @@ static size_t write_hello_start(struct enn_handshake *hs, struct enn_writer *w,
 	}
 	enn_write_u16(w, ENN_EXT_SUPPORTED_VERSIONS);
 	enn_write_u16(w, 2);
-	enn_write_u16(w, ENN_TLS_1_3);
+	enn_write_u16(w, enn_hs_wire_version(hs, ENN_TLS_1_3));
 	return list;
 }
 
@@ -379,6 +386,9 @@ static const char *early_data_mismatch(struct enn_handshake *hs, const struct en
 	struct enn_bytes alpn = {hs->c->result.alpn, hs->c->result.alpn_len};
 	struct enn_bytes binder = {NULL, 0};
 
+	if (hs->c->datagram) {
+		return "early data is not built for DTLS";
+	}
 	if (!enn_security_flag(hs->security, ENN_SECURITY_EARLY_DATA)) {
 		return "it is not accepted here";
 	}
@@ -554,8 +564,8 @@ static enum enn_status answer_hello(struct enn_handshake *hs, enn_time now,
 	hs->c->result.version = ENN_TLS_1_3;
 	ENN_TRY(enn_record_size_choose(hs, &ch->views));
 	enn_hs_transcript_choose(hs, hash);
-	enn_key_schedule_early(&hs->ks, hash, choice->psk.chosen ? choice->psk.key : NULL,
-			       choice->psk.key_len);
+	enn_key_schedule_early(&hs->ks, enn_hs_prefix(hs->c), hash,
+			       choice->psk.chosen ? choice->psk.key : NULL, choice->psk.key_len);
 	if (choice->psk.chosen) {
 		ENN_TRY(enn_psk_verify_binder(hs, ch, &choice->psk, message));
 		ENN_TRY(take_resumption(hs, &choice->psk));
@@ -631,7 +641,7 @@ enum enn_status enn_server_client_hello(struct enn_handshake *hs, enn_time now,
 	bool ask = false;
 	enum enn_status status;
 
-	if (!enn_parse_client_hello(body, &ch, &fault)) {
+	if (!enn_parse_client_hello(body, hs->c->datagram, &ch, &fault)) {
 		return enn_hs_fault(hs, &fault);
 	}
 	ENN_TRY(enn_ech_open(hs, &ch, &message));

@@ -16,6 +16,7 @@
 #define SESSION_FLAG_PEER_RAW_KEY	2u
 #define SESSION_FLAG_EXTENDED_SECRET	4u
 #define SESSION_FLAG_BY_ID		8u
+#define SESSION_FLAG_DATAGRAM		16u
 
 #define MAIN_SECRET 48 /* of TLS 1.2 */
 
@@ -39,7 +40,8 @@ size_t enn_session_encode(const struct enn_session *s, uint8_t *out, size_t cap)
 	enn_write_u8(&w, (uint8_t)((s->peer_authenticated ? SESSION_FLAG_PEER_AUTHENTICATED : 0) |
 				   (s->peer_raw_key ? SESSION_FLAG_PEER_RAW_KEY : 0) |
 				   (s->extended_main_secret ? SESSION_FLAG_EXTENDED_SECRET : 0) |
-				   (s->by_id ? SESSION_FLAG_BY_ID : 0)));
+				   (s->by_id ? SESSION_FLAG_BY_ID : 0) |
+				   (s->datagram ? SESSION_FLAG_DATAGRAM : 0)));
 	enn_write_bytes(&w, s->rules.data, s->rules.len);
 	enn_write_vector(&w, 1, s->psk.data, s->psk.len);
 	enn_write_vector(&w, 1, s->server_name.data, s->server_name.len);
@@ -67,6 +69,7 @@ bool enn_session_decode(struct enn_bytes data, struct enn_session *out)
 	out->peer_authenticated = (flags & SESSION_FLAG_PEER_AUTHENTICATED) != 0;
 	out->peer_raw_key = (flags & SESSION_FLAG_PEER_RAW_KEY) != 0;
 	out->extended_main_secret = (flags & SESSION_FLAG_EXTENDED_SECRET) != 0;
+	out->datagram = (flags & SESSION_FLAG_DATAGRAM) != 0;
 	out->by_id = (flags & SESSION_FLAG_BY_ID) != 0;
 	out->rules = enn_read_bytes(&r, ENN_SECURITY_RULES);
 	out->psk = enn_read_vector(&r, 1, 1, 255);

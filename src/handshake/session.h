@@ -21,6 +21,7 @@ struct enn_session {
 	uint32_t lifetime; /* seconds */
 	uint32_t age_add;
 	uint32_t max_early_data;
+	bool datagram; /* of DTLS */
 	bool peer_raw_key;
 	bool extended_main_secret; /* TLS 1.2 (RFC 7627) */
 	bool by_id;		   /* TLS 1.2, client: `ticket` is a session id */

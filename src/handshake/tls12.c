@@ -16,6 +16,7 @@ const struct enn_tls_suite *enn_tls12_suite(const struct enn_handshake *hs, uint
 
 	return suite != NULL && suite->version == ENN_TLS_1_2 &&
 			       enn_cbc_allows(hs->security, suite) &&
+			       !(hs->c->datagram && suite->aead >= ENN_AEAD_COUNT) &&
 			       enn_code_list_has(
 				       enn_security_list(hs->security, ENN_SECURITY_CIPHER_SUITES),
 				       code)
@@ -76,6 +77,11 @@ void enn_tls12_free(struct enn_handshake *hs)
 		enn_free_secret(hs->env, t, sizeof(*t));
 		hs->tls12 = NULL;
 	}
+}
+
+void enn_tls12_forget_messages(struct enn_handshake *hs)
+{
+	enn_buffer_clear(&hs->tls12->messages, hs->env);
 }
 
 void enn_tls12_keep_message(struct enn_handshake *hs, const void *data, size_t len)

@@ -143,6 +143,7 @@ enum enn_status enn_tls12_server_hello(struct enn_handshake *hs, const struct en
 	ENN_TRY(check_hello(hs, sh));
 	result->suite = enn_tls_suite_by_code(sh->cipher_suite);
 	result->version = ENN_TLS_1_2;
+	enn_hs_transcript_12(hs);
 	result->middlebox_compatible = false;
 	memcpy(result->client_random, hs->random, ENN_HS_RANDOM);
 	memcpy(result->server_random, sh->random.data, ENN_HS_RANDOM);

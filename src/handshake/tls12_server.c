@@ -258,7 +258,7 @@ static enum enn_status send_hello(struct enn_handshake *hs, const struct enn_cli
 	struct enn_hs_out out;
 
 	ENN_TRY(enn_hs_begin(hs, &out, ENN_LEVEL_INITIAL, ENN_HS_SERVER_HELLO, 1024));
-	enn_write_u16(&out.w, ENN_TLS_1_2);
+	enn_write_u16(&out.w, enn_hs_wire_version(hs, ENN_TLS_1_2));
 	enn_write_bytes(&out.w, hs->c->result.server_random, ENN_HS_RANDOM);
 	if (t->resumes) { /* §7.4.1.3: the client's id says that it goes on */
 		enn_write_vector(&out.w, 1, hs->session_id, hs->session_id_len);
@@ -468,6 +468,7 @@ enum enn_status enn_tls12_client_hello(struct enn_handshake *hs, enn_time now,
 			    "the second ClientHello is for another version");
 	}
 	result->version = ENN_TLS_1_2;
+	enn_hs_transcript_12(hs);
 	result->middlebox_compatible = false;
 	result->tickets_usable = false; /* those of TLS 1.3 */
 	memcpy(result->client_random, ch->random.data, ENN_HS_RANDOM);

@@ -17,6 +17,7 @@ static struct enn_session describe(struct enn_handshake *hs, enn_time now)
 
 	return (struct enn_session){
 		.version = ENN_TLS_1_2,
+		.datagram = hs->c->datagram,
 		.suite = result->suite->code,
 		.issued = enn_hs_wall(hs->env, now),
 		.lifetime = (uint32_t)hs->security->value[ENN_SECURITY_TICKET_LIFETIME],
@@ -184,7 +185,8 @@ static enum enn_status judge(struct enn_handshake *hs, const struct enn_client_h
 	if (state.len == 0) {
 		return ENN_OK;
 	}
-	if (!enn_session_decode(state, s) || s->version != ENN_TLS_1_2) {
+	if (!enn_session_decode(state, s) || s->version != ENN_TLS_1_2 ||
+	    s->datagram != hs->c->datagram) {
 		why = "it cannot be read, or is of another version";
 	} else if (enn_tls12_suite(hs, s->suite) == NULL ||
 		   !enn_u16_list_has(ch->cipher_suites, s->suite)) {

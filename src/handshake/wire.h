@@ -21,6 +21,7 @@ enum enn_handshake_type {
 	ENN_HS_HELLO_REQUEST = 0, /* TLS 1.2 */
 	ENN_HS_CLIENT_HELLO = 1,
 	ENN_HS_SERVER_HELLO = 2,
+	ENN_HS_HELLO_VERIFY_REQUEST = 3, /* DTLS 1.2 */
 	ENN_HS_NEW_SESSION_TICKET = 4,
 	ENN_HS_END_OF_EARLY_DATA = 5,
 	ENN_HS_ENCRYPTED_EXTENSIONS = 8,
@@ -111,6 +112,10 @@ enum enn_tls_version {
 	ENN_SSL_3 = 0x0300,
 	ENN_TLS_1_2 = 0x0303,
 	ENN_TLS_1_3 = 0x0304,
+	/* On the wire only: inside, DTLS 1.2 and 1.3 are what they are made of. */
+	ENN_DTLS_1_0 = 0xfeff,
+	ENN_DTLS_1_2 = 0xfefd,
+	ENN_DTLS_1_3 = 0xfefc,
 };
 
 /* RFC 7250 §3 */
@@ -121,6 +126,7 @@ enum enn_psk_mode { ENN_PSK_MODE_KE = 0, ENN_PSK_MODE_DHE_KE = 1 };
 #define ENN_HS_HEADER		   4
 #define ENN_HS_RANDOM		   32
 #define ENN_HS_MAX_SESSION_ID	   32
+#define ENN_HS_MAX_HELLO_COOKIE	   255 /* RFC 6347 §4.2.1 */
 #define ENN_HS_DEFAULT_MAX_MESSAGE 131072u
 #define ENN_HS_MAX_TICKET_LIFETIME 604800u /* RFC 8446 §4.6.1: seven days */
 

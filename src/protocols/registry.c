@@ -12,17 +12,6 @@
 
 /* ---- rows of protocols without an engine: what the survey says, and nothing built ------------ */
 
-static const struct enn_protocol dtls = {
-	.id = ENN_PROTOCOL_DTLS,
-	.name = "DTLS",
-	.scheme = "dtls",
-	.title = "DTLS",
-	.spec = "RFC 9147",
-	.substrate = ENN_SUBSTRATE_DATAGRAM,
-	.service = ENN_SERVICE_DATAGRAM,
-	.features = ENN_SURVEY_DTLS,
-};
-
 static const struct enn_protocol quic = {
 	.id = ENN_PROTOCOL_QUIC,
 	.name = "QUIC",
@@ -91,8 +80,8 @@ static const struct enn_protocol curvecp = {
 };
 
 static const struct enn_protocol *const protocols[ENN_PROTOCOL_COUNT] = {
-	&enn_tls_protocol,	 &dtls,	    &quic,    &ikev2_esp, &srtp, &tcpcrypt,
-	&enn_wireguard_protocol, &minimalt, &curvecp,
+	&enn_tls_protocol, &enn_dtls_protocol,	    &quic,     &ikev2_esp, &srtp,
+	&tcpcrypt,	   &enn_wireguard_protocol, &minimalt, &curvecp,
 };
 
 /* ---- looking up ------------------------------------------------------------------------------ */

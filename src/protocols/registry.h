@@ -8,6 +8,7 @@
 
 #include "ennead/protocol.h"
 
+extern const struct enn_protocol enn_dtls_protocol;	 /* dtls/protocol.c */
 extern const struct enn_protocol enn_tls_protocol;	 /* tls/protocol.c */
 extern const struct enn_protocol enn_wireguard_protocol; /* wireguard/engine.c */
 

@@ -17,10 +17,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct enn_client_hello ch;
 	struct enn_fault fault = {.where = NULL};
 
-	if (!enn_parse_client_hello(body, &ch, &fault)) {
+	/* The last bit of the random says which of the two it is. */
+	bool datagram = size > 33 && (data[33] & 1) != 0;
+	if (!enn_parse_client_hello(body, datagram, &ch, &fault)) {
 		FUZZ_ASSERT(fault.where != NULL && fault.what != NULL && fault.alert != 0);
 		return 0;
 	}
+	inside(ch.hello_cookie, data, size);
 	inside(ch.session_id, data, size);
 	inside(ch.cipher_suites, data, size);
 	inside(ch.server_name, data, size);

@@ -21,7 +21,7 @@ from programs import DRIVER, PEERS, PROGRAMS, TOP, flags
 from tools import SECTION as TOOLS_SECTION
 from tools import Bench, without_command
 
-collect_ignore = ["wireguard"]  # a run of its own, with its own fixtures and matrix
+collect_ignore = ["dtls", "wireguard"]  # a run of its own, with its own fixtures and matrix
 
 LIBRARY_SECTIONS = {version: "TLS %s (Ennead's role → the peer)" % version
                     for version in ("1.3", "1.2")}

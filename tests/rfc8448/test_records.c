@@ -72,7 +72,8 @@ static void take_keys(struct walk *w, const struct trace_step *step)
 	if (step->count > 0) {
 		struct enn_bytes prk = trace_get(step, "PRK");
 		struct epoch_keys *keys = &s->keys[epoch];
-		enn_traffic_keys(enn_hash_alg(ENN_HASH_SHA256), prk.data, keys->key, 16, keys->iv);
+		enn_traffic_keys(enn_label_tls13, enn_hash_alg(ENN_HASH_SHA256), prk.data,
+				 keys->key, 16, keys->iv);
 		keys->known = true;
 	}
 	if (write) {

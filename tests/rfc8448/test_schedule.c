@@ -152,7 +152,8 @@ static void check_extract(struct walk *w, const struct trace_step *step)
 
 	if (trace_is(step, "extract secret \"early\"")) {
 		to = EARLY;
-		enn_key_schedule_early(&w->stage[EARLY], w->hash, all_zero(ikm) ? NULL : ikm.data,
+		enn_key_schedule_early(&w->stage[EARLY], enn_label_tls13, w->hash,
+				       all_zero(ikm) ? NULL : ikm.data,
 				       all_zero(ikm) ? 0 : ikm.len);
 	} else if (trace_is(step, "extract secret \"handshake\"")) {
 		to = HANDSHAKE;
@@ -226,7 +227,7 @@ static void check_finished(struct walk *w, const struct trace_step *step)
 
 	check_expansion(w, step, "finished");
 	transcript_hash(w, transcript);
-	enn_finished_mac(w->hash, prk.data, transcript, out);
+	enn_finished_mac(enn_label_tls13, w->hash, prk.data, transcript, out);
 	assert_bytes(trace_get(step, "finished"), out, w->hash->len);
 }
 
@@ -242,7 +243,7 @@ static void check_binder(struct walk *w, const struct trace_step *step)
 	enn_key_schedule_derive(&w->stage[EARLY], "res binder", NULL, binder_key);
 	assert_bytes(trace_get(step, "PRK"), binder_key, w->hash->len);
 	check_expansion(w, step, "finished");
-	enn_finished_mac(w->hash, binder_key, hash, out);
+	enn_finished_mac(enn_label_tls13, w->hash, binder_key, hash, out);
 	assert_bytes(trace_get(step, "finished"), out, w->hash->len);
 }
 
@@ -254,7 +255,7 @@ static void check_traffic_keys(struct walk *w, const struct trace_step *step)
 	uint8_t key[ENN_MAX_AEAD_KEY];
 	uint8_t iv[12];
 
-	enn_traffic_keys(w->hash, prk.data, key, 16, iv);
+	enn_traffic_keys(enn_label_tls13, w->hash, prk.data, key, 16, iv);
 	assert_bytes(trace_get(step, "key expanded"), key, 16);
 	assert_bytes(trace_get(step, "iv expanded"), iv, 12);
 	enn_hkdf_expand(w->hash, prk.data, prk.len, key_info.data, key_info.len, key, 16);
@@ -271,7 +272,7 @@ static void check_resumption(struct walk *w, const struct trace_step *step)
 	uint8_t out[ENN_MAX_HASH];
 
 	check_expansion(w, step, "resumption");
-	enn_resumption_psk(w->hash, prk.data, nonce.data, nonce.len, out);
+	enn_resumption_psk(enn_label_tls13, w->hash, prk.data, nonce.data, nonce.len, out);
 	assert_bytes(trace_get(step, "expanded"), out, w->hash->len);
 }
 

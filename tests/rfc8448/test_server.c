@@ -64,7 +64,8 @@ static void check_flight(struct replay *r, bool client_certificate)
 	uint8_t *content = NULL;
 	size_t len = 0;
 
-	enn_traffic_keys(enn_hash_alg(ENN_HASH_SHA256), prk.data, key, sizeof(key), keys.iv);
+	enn_traffic_keys(enn_label_tls13, enn_hash_alg(ENN_HASH_SHA256), prk.data, key, sizeof(key),
+			 keys.iv);
 	assert_int_equal(enn_aead_new(&r->env, enn_aead_alg(ENN_AEAD_AES_128_GCM), ENN_AEAD_OPEN,
 				      key, &keys.aead),
 			 ENN_OK);

@@ -435,7 +435,7 @@ static void test_server_hellos(void **state)
 		struct enn_fault fault;
 		assert_int_equal(enn_engine_transmit(e, 0, &batch), ENN_OK);
 		struct enn_bytes body = {hello + 9, batch.len - 9};
-		assert_true(enn_parse_client_hello(body, &ch, &fault));
+		assert_true(enn_parse_client_hello(body, false, &ch, &fault));
 		assert_int_equal(ch.session_id.len, 32);
 		size_t len = make_answer(buf, sizeof(buf), &table[i], ch.session_id);
 		print_message("# %s\n", table[i].name);

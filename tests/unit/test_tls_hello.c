@@ -145,7 +145,7 @@ static void write_hello(struct enn_security *client, const struct tls_end *sessi
 	assert_true(enn_reader_done(&r)); /* one record */
 	out->len = message.len;
 	struct enn_bytes body = {message.data + 4, message.len - 4};
-	assert_true(enn_parse_client_hello(body, &out->parsed, &fault));
+	assert_true(enn_parse_client_hello(body, false, &out->parsed, &fault));
 	enn_engine_free(e);
 }
 

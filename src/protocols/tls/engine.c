@@ -484,7 +484,7 @@ static enum enn_status tls_export_key(struct enn_engine *e, const char *label,
 	if (enn_tls_is_12(t)) {
 		return early ? ENN_E_STATE : export_key12(t, label, context, context_len, out, len);
 	}
-	enn_exporter(hash, secret, label, context, context_len, out, len);
+	enn_exporter(enn_label_tls13, hash, secret, label, context, context_len, out, len);
 	return ENN_OK;
 }
 

@@ -19,7 +19,8 @@ static enum enn_status set_keys(struct enn_tls *t, struct enn_tls_keys *keys,
 	uint8_t key[ENN_MAX_AEAD_KEY];
 	enum enn_status status;
 
-	enn_traffic_keys(enn_hash_alg(suite->hash), keys->secret, key, alg->key_len, keys->iv);
+	enn_traffic_keys(enn_label_tls13, enn_hash_alg(suite->hash), keys->secret, key,
+			 alg->key_len, keys->iv);
 	if (keys->aead != NULL && enn_aead_algorithm(keys->aead) == alg) {
 		status = enn_aead_rekey(keys->aead, key);
 	} else {
@@ -60,7 +61,7 @@ enum enn_status enn_tls_update_keys(struct enn_tls *t, struct enn_tls_keys *keys
 {
 	const struct enn_tls_suite *suite = t->carrier.result.suite;
 
-	enn_traffic_secret_update(enn_hash_alg(suite->hash), keys->secret);
+	enn_traffic_secret_update(enn_label_tls13, enn_hash_alg(suite->hash), keys->secret);
 	keys->generation++;
 	return set_keys(t, keys, keys == &t->send ? ENN_AEAD_SEAL : ENN_AEAD_OPEN, suite);
 }
