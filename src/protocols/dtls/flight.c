@@ -348,9 +348,11 @@ static void drop_acked(struct enn_dtls *d)
 	}
 }
 
-void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const uint8_t *data, size_t len)
+void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const struct enn_dtls_record *record)
 {
-	struct enn_reader r = enn_reader_of(data, len);
+	struct enn_reader r = enn_reader_of(record->content, record->len);
+	/* Anybody can write a plain one: it tells of plain records only. */
+	uint64_t most = record->keys->aead == NULL ? ENN_DTLS_EPOCH_PLAIN : UINT64_MAX;
 	struct enn_reader list = enn_read_sub(&r, 2, 0, UINT16_MAX);
 	bool any = false;
 
@@ -362,7 +364,8 @@ void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const uint8_t *data, si
 		uint64_t sequence = enn_read_u64(&list);
 		for (size_t i = 0; i < ENN_DTLS_SENT; i++) {
 			const struct enn_dtls_sent *s = &d->sent[i];
-			if (s->number.epoch == epoch && s->number.sequence == sequence) {
+			if (epoch <= most && s->number.epoch == epoch &&
+			    s->number.sequence == sequence) {
 				mark(d, s);
 				any = true;
 			}
@@ -375,7 +378,7 @@ void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const uint8_t *data, si
 		if (d->state == ENN_DTLS_STATE_OPEN) {
 			d->deadline = ENN_TIME_NEVER;
 		}
-	} else if ((any || len == 2) && !d->out_waits && now >= d->fast_until) {
+	} else if ((any || record->len == 2) && !d->out_waits && now >= d->fast_until) {
 		/* §7.2: what is missing goes out again without waiting for the timer. */
 		enn_dtls_flight_again(d);
 		d->fast_until = now + (d->srtt > 0 ? d->srtt : FIRST_TIMEOUT / ACK_DELAY_PART);

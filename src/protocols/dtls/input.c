@@ -231,7 +231,7 @@ static void receive(struct enn_dtls *d, enn_time now, const struct enn_dtls_reco
 		break;
 	case ENN_DTLS_ACK:
 		if (enn_dtls_is_13(d) || record->keys->aead == NULL) {
-			enn_dtls_take_ack(d, now, record->content, record->len);
+			enn_dtls_take_ack(d, now, record);
 		}
 		break;
 	default: /* change_cipher_spec: the epoch in the records says it; others: RFC 6347 §4.1.2.7 */

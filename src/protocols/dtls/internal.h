@@ -131,8 +131,8 @@ struct enn_dtls {
 	uint32_t pending;
 	enum enn_handshake_outcome question;
 	struct enn_path path;
-	enn_time deadline;	  /* of the handshake */
-	struct enn_dtls_hub *hub; /* of an acceptor; NULL: none */
+	enn_time deadline;		     /* of the handshake */
+	struct enn_dtls_hub *hub;	     /* of an acceptor; NULL: none */
 	uint8_t hello_random[ENN_HS_RANDOM]; /* of the ClientHello that it was made for */
 
 	struct enn_dtls_keys send[ENN_DTLS_SLOTS];
@@ -233,7 +233,7 @@ struct enn_dtls_keys *enn_dtls_send_keys(struct enn_dtls *d);
 
 /* ---- record.c --------------------------------------------------------------------------------- */
 /* What a record of len bytes of content takes. */
-size_t enn_dtls_record_size(const struct enn_dtls_keys *keys, size_t len, size_t padding);
+size_t enn_dtls_record_size(const struct enn_dtls_keys *keys, size_t len);
 /* The most content that fits into room bytes; 0: none. */
 size_t enn_dtls_record_fits(const struct enn_dtls_keys *keys, size_t room);
 /* One record on its way to be sealed. */
@@ -271,7 +271,7 @@ enum enn_dtls_opened enn_dtls_open(struct enn_dtls *d, uint8_t *data, size_t len
 				   struct enn_dtls_record *out);
 
 /* ---- incoming.c ------------------------------------------------------------------------------- */
-/* A record's content with fragments. False: malformed, and the engine has failed or drops it. */
+/* A record's content with fragments. What makes no sense is dropped: in a plain record it may be anybody's. */
 void enn_dtls_take_fragments(struct enn_dtls *d, enn_time now,
 			     const struct enn_dtls_record *record);
 /* Gives the handshake the messages whose turn it is, until it parks. */
@@ -286,7 +286,7 @@ enum enn_status enn_dtls_add_ccs(struct enn_dtls *d);
 /* What was sent has arrived: the peer answers it. */
 void enn_dtls_flight_done(struct enn_dtls *d, enn_time now);
 void enn_dtls_flight_again(struct enn_dtls *d);
-void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const uint8_t *data, size_t len);
+void enn_dtls_take_ack(struct enn_dtls *d, enn_time now, const struct enn_dtls_record *record);
 /* Writes a datagram of fragments; 0: nothing waits. */
 size_t enn_dtls_write_flight(struct enn_dtls *d, enn_time now, uint8_t *buf, size_t cap);
 void enn_dtls_drop_flight(struct enn_dtls *d);

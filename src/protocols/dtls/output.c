@@ -85,13 +85,6 @@ static const struct enn_message *next_message(const struct enn_dtls *d, size_t a
 	return at < d->queue_len ? &d->queue[(d->queue_head + at) % ENN_DTLS_QUEUE] : NULL;
 }
 
-static size_t padding_for(const struct enn_dtls *d, size_t len)
-{
-	(void)d;
-	(void)len;
-	return 0;
-}
-
 /* Records of one size, the last perhaps shorter: one run for the network (enn_batch). */
 static void write_data(struct enn_dtls *d, struct enn_batch *batch)
 {
@@ -102,7 +95,7 @@ static void write_data(struct enn_dtls *d, struct enn_batch *batch)
 
 	while (count < ENN_DTLS_BATCH && (m = next_message(d, count)) != NULL &&
 	       keys->sequence < limit_of(keys)) {
-		size_t size = enn_dtls_record_size(keys, m->len, padding_for(d, m->len));
+		size_t size = enn_dtls_record_size(keys, m->len);
 		if (count == 0) {
 			batch->segment_size = size;
 		}

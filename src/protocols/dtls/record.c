@@ -26,9 +26,9 @@ static size_t overhead(const struct enn_dtls_keys *keys)
 	       (keys->unified ? 1u : 0u);
 }
 
-size_t enn_dtls_record_size(const struct enn_dtls_keys *keys, size_t len, size_t padding)
+size_t enn_dtls_record_size(const struct enn_dtls_keys *keys, size_t len)
 {
-	return overhead(keys) + len + (keys->unified ? padding : 0);
+	return overhead(keys) + len;
 }
 
 size_t enn_dtls_record_fits(const struct enn_dtls_keys *keys, size_t room)
