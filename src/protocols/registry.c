@@ -42,7 +42,8 @@ static const struct enn_protocol srtp = {
 	.spec = "RFC 3711, RFC 5764",
 	.substrate = ENN_SUBSTRATE_DATAGRAM,
 	.service = ENN_SERVICE_DATAGRAM,
-	.min_batch = ENN_SRTP_MIN_BATCH, /* of engines made with keys; it has no other constructors */
+	.min_batch =
+		ENN_SRTP_MIN_BATCH, /* of engines made with keys; it has no other constructors */
 	.features = ENN_SURVEY_SRTP,
 };
 

@@ -545,9 +545,11 @@ enum enn_status enn_dtls_new_server(const struct enn_protocol *protocol, const s
 	enum enn_status status = enn_dtls_new(env, security, true, options, &d, error);
 
 	(void)protocol;
-	if (status == ENN_OK) {
-		d->validated = true; /* without an acceptor that is its owner's to see to */
+	if (d == NULL) {
+		*out = NULL;
+		return status;
 	}
-	*out = status == ENN_OK ? &d->base : NULL;
-	return status;
+	d->validated = true; /* without an acceptor that is its owner's to see to */
+	*out = &d->base;
+	return ENN_OK;
 }
